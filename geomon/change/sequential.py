@@ -1,0 +1,132 @@
+"""The detector that geomon exists for: harmonic baseline, evidence of each look, the ladder.
+
+In: a baseline and looks. Out: a state of small integers and the change layers. The arithmetic is in `geomon.kernels`;
+this module lays a tile's arrays out for it and names the layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomon.change.base import BLOCK_PX, MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
+from geomon.kernels import evidence, harmonic, sequential
+from geomon.model import AlertStatus
+
+_KEPT: Final = (
+    "first_seen",
+    "confirmed_on",
+    "last_seen",
+    "last_clear",
+    "n_clear",
+    "n_clear_baseline",
+    "n_hits",
+    "n_after",
+    "seen_months",
+)
+
+
+class Sequential:
+    """Harmonic baseline, evidence of each look against its best innocent explanation, and the ladder."""
+
+    needs: Final = ("red", "nir")
+
+    def __init__(self, bands: Sequence[str], spans: Spans) -> None:
+        self._bands = tuple(bands)
+        self._spans = spans
+        self._model = evidence.spectral_model(self._bands)
+
+    def fit(self, baseline: Baseline) -> State:
+        """Fit every band of every pixel; coefficients are rounded to int16 here, before their first use."""
+        height, width = baseline.shape
+        count, terms = len(self._bands), self._spans.design([0]).shape[1]
+        coefficients = np.zeros((height * width, count, terms), np.int16)
+        sigma = np.zeros((height * width, count), np.uint16)
+        looks = np.zeros(height * width, np.uint16)
+        if baseline.days:
+            design = self._spans.design(baseline.days)
+            for start in range(0, height * width, BLOCK_PX):
+                block = slice(start, min(start + BLOCK_PX, height * width))
+                fitted = harmonic.fit_robust(
+                    baseline.block(block.start, block.stop),
+                    design,
+                    floor=self._model.floor.astype(np.float32),
+                    ridge=RIDGE_LOOKS,
+                )
+                coefficients[block] = _steps(fitted.coefficients, np.int16).transpose(2, 0, 1)
+                sigma[block] = _steps(fitted.sigma, np.uint16).T
+                looks[block] = np.where(np.isfinite(fitted.sigma).all(axis=0), fitted.n_used, 0)
+        return {
+            "coefficients": coefficients.reshape(height, width, count, terms),
+            "sigma": sigma.reshape(height, width, count),
+            "n_clear_baseline": looks.reshape(height, width),
+            "seen_months": np.zeros((0, height, width), np.uint8),
+            **_tiled(sequential.start(height * width), (height, width)),
+        }
+
+    def apply(self, state: State, look: LookArrays) -> State:
+        """Weigh one look and climb the ladder."""
+        height, width, count, terms = state["coefficients"].shape
+        prediction = evidence.Prediction(
+            state["coefficients"].reshape(-1, count, terms),
+            state["sigma"].reshape(-1, count),
+            state["n_clear_baseline"].reshape(-1),
+        )
+        weighed = evidence.evidence(
+            look.reflectance.reshape(count, -1),
+            look.quality.reshape(-1),
+            prediction=prediction,
+            moment=_moment(self._spans, look.day),
+            model=self._model,
+            min_looks=MIN_BASELINE_LOOKS,
+        )
+        ladder = sequential.advance(_ladder(state), weighed, day=look.day)
+        seen = np.isfinite(weighed.ratio).reshape(height, width)
+        return {
+            **state,
+            **_tiled(ladder, (height, width)),
+            "seen_months": mark_month(state["seen_months"], seen, since=self._spans.monitor_start, day=look.day),
+        }
+
+    def layers(self, state: State, *, as_of: int) -> dict[str, NDArray[Any]]:
+        """Score in sigma is sqrt(2 x log-likelihood ratio) (Wilks 1938)."""
+        shape = state["alert"].shape
+        score = np.sqrt(2.0 * state["score"].astype(np.float32) * np.float32(sequential.SCORE_UNIT))
+        judged = state["n_clear_baseline"] >= MIN_BASELINE_LOOKS
+        live = state["alert"] != int(AlertStatus.NONE)
+        water = np.minimum(state["turbid"].astype(np.int16) + state["still"], 100).astype(np.uint8)
+        return {
+            "score": np.where(judged, score, np.nan).astype(np.float32),
+            "alert": sequential.settle(_ladder(state), as_of=as_of).reshape(shape),
+            **{name: state[name] for name in _KEPT},
+            "bare": np.where(live, state["bare"], 255).astype(np.uint8),
+            "water": np.where(live, water, 255).astype(np.uint8),
+            "turbid": np.where(live, state["turbid"], 255).astype(np.uint8),
+            "proof": np.moveaxis(state["proof"], -1, 0),
+        }
+
+
+def _ladder(state: State) -> sequential.Ladder:
+    flat = {name: state[name].reshape(-1) for name in sequential.Ladder._fields if name != "proof"}
+    return sequential.Ladder(**flat, proof=state["proof"].reshape(-1, 3))
+
+
+def _tiled(ladder: sequential.Ladder, shape: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    return {name: array.reshape(*shape, *array.shape[1:]) for name, array in ladder._asdict().items()}
+
+
+def _steps(values: NDArray[np.float32], dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    """Reflectance rounded to whole steps of `evidence.UNIT`; NaN becomes 0, and its look count 0."""
+    limits = np.iinfo(dtype)
+    steps = np.clip(np.rint(np.nan_to_num(values) / evidence.UNIT), limits.min, limits.max)
+    return np.asarray(steps.astype(dtype))
+
+
+def _moment(spans: Spans, day: int) -> evidence.Moment:
+    """Design rows of a day, of its change per day (over ten days) and of half a year away, trend held."""
+    here, before, after, opposite = spans.design([day, day - 5, day + 5, day + 183])
+    opposite[5:] = here[5:]
+    return evidence.Moment(here, (after - before) / 10.0, opposite)

@@ -1,0 +1,310 @@
+"""From the pixel table to the tables of a run: mining footprints, periods, alerts, points, sites and dug ground.
+
+In: all changed pixels and what the run knows about its area, zones, scenes and periods. Out: tables as `geomon.schema`
+has them, plus `ground`, the dug area by object, zone and day that zone tables are summed from. It decides what is an
+object and, with `kernels.attribute`, which are mining; it keeps no memory between runs (that is `geomon.sites`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from geomon.footprints.activity import ObjectPeriod, object_periods
+from geomon.footprints.ground import Ground, dug_ground, main_zones
+from geomon.footprints.objects import ConfirmedObject, Region, all_of, confirmed_objects, features, other_regions
+from geomon.footprints.outlines import outlines, points
+from geomon.footprints.pixels import ChangePixels, Ints, Mesh
+from geomon.grid import areas_m2
+from geomon.kernels.attribute import Verdict, attribute
+from geomon.model import Activity, AlertStatus, Period, PeriodKind, Release, Scene, from_day, to_day
+from geomon.periods import periods
+from geomon.tables import make
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from geomon.aoi import Zone
+
+M2_PER_HA: Final = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run knows beside the pixels.
+
+    `monitor` ends at as-of; `kinds` are the reporting periods, the first one gives a footprint its activity; `scenes`
+    are all scenes that were read (only those of proof days are looked up).
+    """
+
+    aoi_name: str
+    aoi: BaseGeometry
+    zones: Sequence[Zone]
+    scenes: Sequence[Scene]
+    monitor: Period
+    kinds: Sequence[PeriodKind]
+    run_id: str
+    release: Release = Release.KP_ONLY
+
+    @property
+    def stamp(self) -> dict[str, object]:
+        """The columns that every row carries."""
+        return {"release": self.release.value, "run_id": self.run_id}
+
+
+@dataclass(frozen=True, slots=True)
+class Delineation:
+    """All tables of one run, sorted by first pixel; `sites` holds every confirmed object under its own id."""
+
+    footprints: pd.DataFrame
+    periods: pd.DataFrame
+    alerts: pd.DataFrame
+    sub_mmu: pd.DataFrame
+    dropped: pd.DataFrame
+    sites: pd.DataFrame
+    ground: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A confirmed object with all that its rows are made of; areas in m2."""
+
+    found: ConfirmedObject
+    shape: BaseGeometry
+    area_m2: float
+    low_m2: float
+    high_m2: float
+    scale: float
+    verdict: Verdict
+    zone_id: str | None
+    rows: Mapping[PeriodKind, tuple[ObjectPeriod, ...]]
+
+    @property
+    def activity(self) -> Activity:
+        if not self.verdict.mining:
+            return Activity.REJECTED
+        last = next(iter(self.rows.values()), ())
+        return last[-1].activity if last else Activity.NOT_OBSERVED
+
+
+def delineate(pixels: ChangePixels, context: Context) -> Delineation:
+    """Delineate objects, judge them, and make all tables of the run.
+
+    Examples
+    --------
+    >>> from geomon.footprints import Context, delineate, gather  # doctest: +SKIP
+    >>> delineate(gather(tiles), context).footprints.area_ha.sum()  # doctest: +SKIP
+    """
+    mesh = Mesh(pixels)
+    objects = confirmed_objects(pixels, mesh)
+    ground = dug_ground(pixels, [o.index for o in objects], zones=context.zones)
+    judged = _judged(pixels, objects, ground=ground, context=context)
+    regions, small, dropped = other_regions(pixels, mesh, taken=all_of(objects))
+    mining = [one for one in judged if one.verdict.mining]
+    return Delineation(
+        footprints=make(
+            "mining_footprints", [_footprint(pixels, o, context) for o in mining], [o.shape for o in mining]
+        ),
+        periods=make("footprint_periods", [row for one in mining for row in _period_rows(one, context)]),
+        alerts=_alerts(pixels, judged, regions, context=context),
+        sub_mmu=_region_table(
+            "sub_mmu", pixels, small, shapes=points(pixels, [r.index for r in small]), context=context
+        ),
+        dropped=_region_table(
+            "dropped",
+            pixels,
+            dropped,
+            shapes=outlines(pixels, [r.index for r in dropped], aoi=context.aoi),
+            context=context,
+        ),
+        sites=make("sites", [_site(pixels, one, context) for one in judged], [one.shape for one in judged]),
+        ground=ground.table(
+            [footprint_id(o.found.token) for o in judged],
+            [o.scale for o in judged],
+            keep=[o.verdict.mining for o in judged],
+        ),
+    )
+
+
+def with_site_ids(found: Delineation, site_ids: Mapping[str, str]) -> Delineation:
+    """The same tables with the register's site ids, by the mapping that `geomon.sites.update` returns."""
+    footprints = found.footprints.assign(site_id=_renamed(found.footprints, site_ids))
+    return Delineation(
+        footprints=footprints,
+        periods=found.periods.assign(site_id=_renamed(found.periods, site_ids)),
+        alerts=found.alerts,
+        sub_mmu=found.sub_mmu,
+        dropped=found.dropped,
+        sites=found.sites,
+        ground=found.ground,
+    )
+
+
+def footprint_id(token: str) -> str:
+    """Id of the mining footprint of a founding token; its site's own id is `own_site_id` of the same token."""
+    return f"f-{token}"
+
+
+def own_site_id(token: str) -> str:
+    """Site id that a founding token gives an object that the register does not know yet."""
+    return f"s-{token}"
+
+
+def _judged(
+    pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, ground: Ground, context: Context
+) -> list[_Judged]:
+    shapes = outlines(pixels, [o.index for o in objects], aoi=context.aoi)
+    areas = areas_m2(shapes)
+    zone_ids = main_zones(ground, context.zones, count=len(objects))
+    spans = {kind: periods(kind, context.monitor) for kind in context.kinds}
+    judged = []
+    for number, found in enumerate(objects):
+        area, whole = float(areas[number]), float(pixels.area_m2[found.index].sum())
+        scale = area / whole
+        here = ground.number == number
+        verdict = attribute(features(pixels, found.index, shape=shapes[number], area_ha=area / M2_PER_HA))
+        judged.append(
+            _Judged(
+                found=found,
+                shape=shapes[number],
+                area_m2=area,
+                low_m2=min(area, float(ground.low_m2[here].sum()) * scale),
+                high_m2=max(area, float(ground.high_m2[here].sum()) * scale),
+                scale=scale,
+                verdict=verdict,
+                zone_id=zone_ids[number],
+                rows={
+                    kind: object_periods(pixels, found.index, spans=held, monitor=context.monitor)
+                    for kind, held in spans.items()
+                },
+            )
+        )
+    return judged
+
+
+def _common(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
+    index = one.found.index
+    fresh = pixels.area_m2[index][pixels.first_seen[index] >= to_day(context.monitor.start)].sum()
+    return {
+        "aoi": context.aoi_name,
+        "zone_id": one.zone_id,
+        "predates_history": False,
+        "confirmed_on": from_day(one.found.confirmed_on),
+        "last_seen": from_day(int(pixels.last_seen[index].max())),
+        "status": AlertStatus.CONFIRMED.label,
+        "activity": one.activity.value,
+        "type": one.verdict.type.value,
+        "area_ha": one.area_m2 / M2_PER_HA,
+        "area_low_ha": one.low_m2 / M2_PER_HA,
+        "area_high_ha": one.high_m2 / M2_PER_HA,
+        "area_new_ha": float(fresh) * one.scale / M2_PER_HA,
+        "confidence": one.verdict.probability,
+        "reasons": list(one.verdict.reasons),
+        "n_clear": int(np.median(pixels.n_clear[index])),
+        **context.stamp,
+    }
+
+
+def _footprint(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
+    sensors, scene_ids = _proof(pixels, one, context.scenes)
+    return _common(pixels, one, context) | {
+        "footprint_id": footprint_id(one.found.token),
+        "site_id": own_site_id(one.found.token),
+        "period_start": context.monitor.start,
+        "period_end": context.monitor.end,
+        "first_seen": from_day(int(pixels.first_seen[one.found.index].min())),
+        "sensors": sensors,
+        "scenes": scene_ids,
+    }
+
+
+def _site(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
+    """A site's `first_seen` is its founding pixel's: later ground cannot move it, whatever the history of runs."""
+    confuser = one.verdict.confuser
+    return _common(pixels, one, context) | {
+        "site_id": own_site_id(one.found.token),
+        "first_seen": from_day(one.found.founded),
+        "confuser": None if confuser is None else confuser.value,
+        "event": None,
+        "lineage": [],
+    }
+
+
+def _period_rows(one: _Judged, context: Context) -> list[dict[str, object]]:
+    return [
+        {
+            "footprint_id": footprint_id(one.found.token),
+            "site_id": own_site_id(one.found.token),
+            "period_kind": kind.value,
+            "period_start": row.period.start,
+            "period_end": row.period.end,
+            "activity": row.activity.value,
+            "area_ha": row.area_m2 * one.scale / M2_PER_HA,
+            "area_new_ha": row.fresh_m2 * one.scale / M2_PER_HA,
+            "observed_share": row.observed_share,
+            **context.stamp,
+        }
+        for kind, rows in one.rows.items()
+        for row in rows
+    ]
+
+
+def _alerts(
+    pixels: ChangePixels, judged: Sequence[_Judged], regions: Sequence[Region], *, context: Context
+) -> pd.DataFrame:
+    shapes = [one.shape for one in judged]
+    rows = [
+        _life(pixels, one.found.index, alert_id=f"a-{one.found.token}", status=AlertStatus.CONFIRMED)
+        | {"confirmed_on": from_day(one.found.confirmed_on), "area_ha": one.area_m2 / M2_PER_HA}
+        | {"confuser": None if one.verdict.confuser is None else one.verdict.confuser.value}
+        for one in judged
+    ]
+    others = outlines(pixels, [region.index for region in regions], aoi=context.aoi)
+    rows += [
+        _life(pixels, region.index, alert_id=f"a-{region.token}", status=region.status)
+        | {"confirmed_on": None, "area_ha": float(area) / M2_PER_HA, "confuser": None}
+        for region, area in zip(regions, areas_m2(others), strict=True)
+    ]
+    return make("alerts", [row | context.stamp for row in rows], [*shapes, *others])
+
+
+def _region_table(
+    table: str, pixels: ChangePixels, regions: Sequence[Region], *, shapes: NDArray[Any], context: Context
+) -> pd.DataFrame:
+    rows = [
+        _life(pixels, region.index, alert_id=f"a-{region.token}", status=region.status)
+        | {"confirmed_on": None, "area_ha": float(pixels.area_m2[region.index].sum()) / M2_PER_HA}
+        | context.stamp
+        for region in regions
+    ]
+    return make(table, rows, list(shapes))
+
+
+def _life(pixels: ChangePixels, index: Ints, *, alert_id: str, status: AlertStatus) -> dict[str, object]:
+    return {
+        "alert_id": alert_id,
+        "status": status.label,
+        "first_seen": from_day(int(pixels.first_seen[index].min())),
+        "last_seen": from_day(int(pixels.last_seen[index].max())),
+        "n_clear": int(np.median(pixels.n_clear[index])),
+    }
+
+
+def _proof(pixels: ChangePixels, one: _Judged, scenes: Sequence[Scene]) -> tuple[list[str], list[str]]:
+    """Sensors and ids of the scenes of the proof days that touch the object, those that confirmed most pixels first."""
+    support = Counter(day for day in pixels.proof[one.found.index].ravel().tolist() if day > 0)
+    held = [scene for scene in scenes if support[scene.day]]
+    held = [scene for scene in held if len(scene.outline) < 4 or shapely.Polygon(scene.outline).intersects(one.shape)]
+    held.sort(key=lambda scene: (-support[scene.day], scene.day, scene.id))
+    return sorted({scene.sensor for scene in held}), [scene.id for scene in held]
+
+
+def _renamed(frame: pd.DataFrame, site_ids: Mapping[str, str]) -> list[str]:
+    return [site_ids[own] for own in frame["site_id"]]

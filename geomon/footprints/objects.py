@@ -1,0 +1,181 @@
+"""Objects among the changed pixels: confirmed ones with their dates and identity, and the alerts around them.
+
+In: the pixel table. Out: regions of at least the minimum mapping unit, the day on which each confirmed one reached it,
+a token that follows from its founding pixel alone, and the numbers attribution asks for. No table is made here and no
+period is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from shapely.geometry.base import BaseGeometry
+
+from geomon.footprints.outlines import length_m, width_m
+from geomon.footprints.pixels import ChangePixels, Floats, Ints, Mesh
+from geomon.kernels.attribute import WET_PIXEL, ObjectFeatures
+from geomon.model import AlertStatus, digest
+
+MMU_M2: Final = 1000.0
+"""Minimum mapping unit, 0.1 ha (design, section 4, item 4)."""
+
+GREEN_DAYS: Final = 60
+"""Evidence that ended this many days before the last clear look has greened (`kernels.attribute.ObjectFeatures`)."""
+
+_ROUNDING: Final = 1e-6  # ten pixels of 100 m2 may add up to a hair less than 0.1 ha
+_TOKEN_DIGITS: Final = 10
+_UNKNOWN: Final = 255
+
+LADDER: Final = (AlertStatus.CANDIDATE, AlertStatus.PROVISIONAL, AlertStatus.CONFIRMED)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmedObject:
+    """One confirmed object: its pixels (rows of the table), identity, founding day and the day it reached the MMU."""
+
+    index: Ints
+    token: str
+    founded: int
+    confirmed_on: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One alert region: its pixels, identity and status."""
+
+    index: Ints
+    token: str
+    status: AlertStatus
+
+
+def confirmed_objects(pixels: ChangePixels, mesh: Mesh) -> list[ConfirmedObject]:
+    """Eight-connected regions of confirmed pixels of at least the MMU, in the order of their first pixel."""
+    confirmed = np.flatnonzero(pixels.alert == AlertStatus.CONFIRMED)
+    return [_confirmed(pixels, mesh, index) for index in mesh.regions(confirmed) if reaches(pixels, index)]
+
+
+def other_regions(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> tuple[list[Region], list[Region], list[Region]]:
+    """What is left beside the confirmed objects: alerts of at least the MMU, smaller regions, and dropped regions.
+
+    Provisional regions are made of provisional pixels or better, candidate ones of what then remains of the ladder; a
+    region of unresolved pixels holds nothing else.
+    """
+    free = np.ones(len(pixels), bool)
+    free[taken] = False
+    alerts: list[Region] = []
+    for status, statuses in (
+        (AlertStatus.PROVISIONAL, LADDER[1:]),
+        (AlertStatus.CANDIDATE, LADDER),
+        (AlertStatus.UNRESOLVED, (AlertStatus.UNRESOLVED,)),
+    ):
+        for index in mesh.regions(np.flatnonzero(free & np.isin(pixels.alert, statuses))):
+            if reaches(pixels, index):
+                alerts.append(Region(index, _token(pixels, _founding(pixels, index)), status))
+                free[index] = False
+    small = mesh.regions(np.flatnonzero(free & np.isin(pixels.alert, (*LADDER, AlertStatus.UNRESOLVED))))
+    dropped = mesh.regions(np.flatnonzero(pixels.alert == AlertStatus.DROPPED))
+    return (
+        alerts,
+        [Region(index, _token(pixels, _founding(pixels, index)), _best(pixels, index)) for index in small],
+        [Region(index, _token(pixels, _founding(pixels, index)), AlertStatus.DROPPED) for index in dropped],
+    )
+
+
+def reaches(pixels: ChangePixels, index: Ints) -> bool:
+    """Whether pixels add up to the minimum mapping unit."""
+    return float(pixels.area_m2[index].sum()) >= MMU_M2 * (1.0 - _ROUNDING)
+
+
+def features(pixels: ChangePixels, index: Ints, *, shape: BaseGeometry, area_ha: float) -> ObjectFeatures:
+    """What attribution asks of one object (`kernels.attribute.ObjectFeatures` says what each number is)."""
+    days, counts = np.unique(pixels.first_seen[index], return_counts=True)
+    low, high = np.percentile(pixels.first_seen[index], (10, 90))
+    water = _share(pixels.water[index])
+    after = max(int(pixels.n_after[index].sum()), 1)
+    ended = pixels.last_clear[index] - pixels.last_seen[index] >= GREEN_DAYS
+    return ObjectFeatures(
+        area_ha=area_ha,
+        bare=_mean(_share(pixels.bare[index])),
+        water=_mean(water),
+        turbid=_mean(_share(pixels.turbid[index])),
+        wet_share=float((water >= WET_PIXEL).mean()),
+        growth_days=float(high - low),
+        n_dates=int(((counts >= 10) | (counts >= 0.1 * len(index))).sum()) if len(days) else 0,
+        persistence=min(1.0, float(pixels.n_hits[index].sum()) / after),
+        greened_share=float(ended.mean()),
+        width_m=width_m(pixels, index),
+        length_m=length_m(shape),
+    )
+
+
+def dug_share(pixels: ChangePixels, index: Ints) -> Floats:
+    """Share of each pixel that is bare or water after the change; 0 where it could not be told."""
+    bare, water = _share(pixels.bare[index]), _share(pixels.water[index])
+    return np.minimum(1.0, np.nan_to_num(bare) + np.nan_to_num(water))
+
+
+def _confirmed(pixels: ChangePixels, mesh: Mesh, index: Ints) -> ConfirmedObject:
+    day, part = _first_reach(pixels, mesh, index)
+    founding = _founding(pixels, part)
+    return ConfirmedObject(index, _token(pixels, founding), int(pixels.first_seen[founding]), day)
+
+
+def _first_reach(pixels: ChangePixels, mesh: Mesh, index: Ints) -> tuple[int, Ints]:
+    """The first day on which the pixels confirmed by then held a connected part of the MMU, and that part.
+
+    What is connected stays connected, so the days can be halved. Of two parts that reached it on one day the one
+    founded first counts.
+    """
+    days = np.unique(pixels.confirmed_on[index])
+    low, high = 0, len(days) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if _parts(pixels, mesh, index[pixels.confirmed_on[index] <= days[middle]]):
+            high = middle
+        else:
+            low = middle + 1
+    parts = _parts(pixels, mesh, index[pixels.confirmed_on[index] <= days[low]])
+    return int(days[low]), min(parts, key=lambda part: _founding_key(pixels, part))
+
+
+def _parts(pixels: ChangePixels, mesh: Mesh, index: Ints) -> list[Ints]:
+    if not reaches(pixels, index):
+        return []
+    return [part for part in mesh.regions(index) if reaches(pixels, part)]
+
+
+def _founding_key(pixels: ChangePixels, index: Ints) -> tuple[int, int]:
+    founding = _founding(pixels, index)
+    return int(pixels.first_seen[founding]), founding
+
+
+def _founding(pixels: ChangePixels, index: Ints) -> int:
+    """The pixel seen first; of several the first by lattice, row and column (the order of the table)."""
+    return int(index[np.argmin(pixels.first_seen[index])])
+
+
+def _token(pixels: ChangePixels, founding: int) -> str:
+    where = pixels.lattices[int(pixels.lattice[founding])].name
+    parts = [where, int(pixels.col[founding]), int(pixels.row[founding]), int(pixels.first_seen[founding])]
+    return digest(parts)[:_TOKEN_DIGITS]
+
+
+def _best(pixels: ChangePixels, index: Ints) -> AlertStatus:
+    held = set(pixels.alert[index].tolist())
+    return next((status for status in reversed(LADDER) if status in held), AlertStatus.UNRESOLVED)
+
+
+def _share(percent: np.typing.NDArray[np.uint8]) -> Floats:
+    return np.where(percent == _UNKNOWN, np.nan, percent / 100.0)
+
+
+def _mean(values: Floats) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+
+
+def all_of(objects: Sequence[ConfirmedObject]) -> Ints:
+    """Rows of all objects' pixels, object by object."""
+    return np.concatenate([*(o.index for o in objects), np.zeros(0, np.int64)])

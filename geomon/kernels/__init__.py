@@ -1,0 +1,1 @@
+"""Arrays in, arrays out: the science. Imports numpy, scipy, scikit-image and numba only; never reads, writes or logs."""

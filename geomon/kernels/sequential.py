@@ -1,0 +1,209 @@
+"""The ladder: clear looks add up, one by one, to candidate, provisional, confirmed, dropped.
+
+In: the evidence of one look and the tile's state. Out: the next state. Nothing older than the state is ever needed, and
+every number in it is a small integer, so applying looks in two runs gives the same state as in one, to the bit, and a
+saved state is the state.
+
+Rules (domain.md 6, alert confirmation rules in use; design 4.3): candidate at the first look with evidence, provisional
+at the second, confirmed when three of the last four clear looks have it and the evidence adds up; `first_seen` is where
+that run of evidence began and is never rewritten once confirmed; a run that later clear looks undo, or that 180 days
+and four clear looks do not confirm, is dropped.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from geomon.kernels._jit import kernel
+from geomon.kernels.evidence import Evidence
+from geomon.model import AlertStatus
+
+SCORE_UNIT: Final = 1.0 / 256.0
+"""Log-likelihood of one step of the stored score."""
+
+HIT: Final = 1.0
+"""A look has evidence when mined is e times likelier than innocent, after `OCCAM`."""
+CONFIRM_SCORE: Final = 6.0
+"""Odds of 400 to 1 in favour, against one mined pixel in a thousand clear ones that show any evidence at all."""
+MAX_SCORE: Final = 24.0
+LAST_LOOKS: Final = 4
+CONFIRM_HITS: Final = 3
+DROP_DAYS: Final = 180
+DROP_LOOKS: Final = 4
+PASSING_DAYS: Final = 180
+"""A change that is gone on four clear looks in a row within this time was a fire, a flood or a crop, and is dropped:
+burns recover in weeks and farms green within a season (domain.md 1), pits stay open for longer."""
+_MEMORY: Final = 8.0
+"""Fractions are a running mean over about the last eight looks with evidence."""
+
+_NONE = int(AlertStatus.NONE)
+_CANDIDATE = int(AlertStatus.CANDIDATE)
+_PROVISIONAL = int(AlertStatus.PROVISIONAL)
+_CONFIRMED = int(AlertStatus.CONFIRMED)
+_DROPPED = int(AlertStatus.DROPPED)
+
+
+class Ladder(NamedTuple):
+    """State of P pixels: 1-D arrays, but `proof` (P, 3); the names are those of the layers in `geomon.schema`.
+
+    `score` is int16 in SCORE_UNIT, `recent` the last eight clear looks of the run as bits (newest lowest); days count
+    from 1970-01-01.
+    """
+
+    alert: NDArray[np.uint8]
+    score: NDArray[np.int16]
+    recent: NDArray[np.uint8]
+    first_seen: NDArray[np.uint16]
+    confirmed_on: NDArray[np.uint16]
+    last_seen: NDArray[np.uint16]
+    last_clear: NDArray[np.uint16]
+    n_clear: NDArray[np.uint16]
+    n_hits: NDArray[np.uint16]
+    n_after: NDArray[np.uint16]
+    bare: NDArray[np.uint8]
+    turbid: NDArray[np.uint8]
+    still: NDArray[np.uint8]
+    proof: NDArray[np.uint16]
+
+
+def start(pixels: int) -> Ladder:
+    """The state before the first look of the monitor."""
+    wide = {
+        "score": np.int16,
+        "alert": np.uint8,
+        "recent": np.uint8,
+        "bare": np.uint8,
+        "turbid": np.uint8,
+        "still": np.uint8,
+    }
+    arrays = {name: np.zeros(pixels, wide.get(name, np.uint16)) for name in Ladder._fields if name != "proof"}
+    return Ladder(**arrays, proof=np.zeros((pixels, 3), np.uint16))
+
+
+def advance(state: Ladder, look: Evidence, *, day: int) -> Ladder:
+    """Apply one look.
+
+    Parameters
+    ----------
+    state : Ladder
+        State of P pixels; not changed.
+    look : Evidence
+        Evidence of the look, NaN where it is not clear.
+    day : int
+        Acquisition day, days since 1970-01-01, not before that of the look applied last.
+
+    Returns
+    -------
+    Ladder
+    """
+    copies: Any = [array.copy() for array in state]
+    after = Ladder(*copies)
+    _advance(after, look, day)
+    return after
+
+
+def settle(state: Ladder, *, as_of: int) -> NDArray[np.uint8]:
+    """Alert codes as known on a day: a run that waited 180 days without four clear looks is unresolved, not dropped."""
+    waiting = (state.alert == _CANDIDATE) | (state.alert == _PROVISIONAL)
+    old = as_of - state.first_seen.astype(np.int64) > DROP_DAYS
+    alert = state.alert.copy()
+    alert[waiting & old & (state.n_after < DROP_LOOKS)] = int(AlertStatus.UNRESOLVED)
+    return alert
+
+
+@kernel
+def _advance(s: Any, look: Any, day: int) -> None:
+    for p in range(s.alert.shape[0]):
+        ratio = look.ratio[p]
+        if np.isnan(ratio):
+            continue
+        s.n_clear[p] += np.uint16(1)
+        s.last_clear[p] = np.uint16(day)
+        hit = ratio >= HIT
+        if s.alert[p] == _CONFIRMED:
+            _follow(s, look, p, day, hit)
+            continue
+        running = s.score[p] > 0
+        if not running and not hit:
+            continue
+        if not running:
+            _open(s, p, day)
+        _weigh(s, look, p, day, hit)
+
+
+@kernel
+def _open(s: Any, p: int, day: int) -> None:
+    """A new run of evidence begins; what an earlier, refuted run left is forgotten."""
+    s.alert[p] = np.uint8(_CANDIDATE)
+    s.first_seen[p] = np.uint16(day)
+    s.recent[p] = np.uint8(0)
+    s.n_hits[p] = np.uint16(0)
+    s.n_after[p] = np.uint16(0)
+    s.proof[p, 0] = np.uint16(0)
+    s.proof[p, 1] = np.uint16(0)
+    s.proof[p, 2] = np.uint16(0)
+
+
+@kernel
+def _weigh(s: Any, look: Any, p: int, day: int, hit: bool) -> None:
+    score = s.score[p] + np.int64(np.round(look.ratio[p] / SCORE_UNIT))
+    s.score[p] = np.int16(min(max(score, 0), np.int64(MAX_SCORE / SCORE_UNIT)))
+    s.recent[p] = np.uint8((np.int64(s.recent[p]) << 1 | np.int64(hit)) & 0xFF)
+    s.n_after[p] += np.uint16(1)
+    if hit:
+        _mark(s, look, p, day)
+        s.proof[p, 0] = s.proof[p, 1]
+        s.proof[p, 1] = s.proof[p, 2]
+        s.proof[p, 2] = np.uint16(day)
+        if s.n_hits[p] >= 2:
+            s.alert[p] = np.uint8(_PROVISIONAL)
+    hits = np.int64(0)
+    for i in range(LAST_LOOKS):
+        hits += (np.int64(s.recent[p]) >> i) & 1
+    if hit and hits >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
+        s.alert[p] = np.uint8(_CONFIRMED)
+        s.confirmed_on[p] = np.uint16(day)
+        return
+    late = day - np.int64(s.first_seen[p]) > DROP_DAYS and s.n_after[p] >= DROP_LOOKS
+    if late or s.score[p] == 0:
+        s.alert[p] = np.uint8(_DROPPED)
+        s.score[p] = np.int16(0)
+        if s.n_hits[p] == 1:
+            _forget(s, p)
+
+
+@kernel
+def _follow(s: Any, look: Any, p: int, day: int, hit: bool) -> None:
+    """After confirmation: count, and withdraw what was a passing change."""
+    s.n_after[p] += np.uint16(1)
+    s.recent[p] = np.uint8((np.int64(s.recent[p]) << 1 | np.int64(hit)) & 0xFF)
+    if hit:
+        _mark(s, look, p, day)
+    elif np.int64(s.recent[p]) % (1 << LAST_LOOKS) == 0 and day - np.int64(s.first_seen[p]) <= PASSING_DAYS:
+        s.alert[p] = np.uint8(_DROPPED)
+        s.score[p] = np.int16(0)
+
+
+@kernel
+def _forget(s: Any, p: int) -> None:
+    """One look's evidence that the next looks undid leaves no trace: it was a shadow or a cloud."""
+    s.alert[p] = np.uint8(_NONE)
+    s.first_seen[p] = np.uint16(0)
+    s.last_seen[p] = np.uint16(0)
+    s.n_hits[p] = np.uint16(0)
+    s.n_after[p] = np.uint16(0)
+    s.proof[p, 2] = np.uint16(0)
+
+
+@kernel
+def _mark(s: Any, look: Any, p: int, day: int) -> None:
+    """Take the look's fractions into the running means."""
+    s.n_hits[p] += np.uint16(1)
+    s.last_seen[p] = np.uint16(day)
+    share = 1.0 / min(np.float64(s.n_hits[p]), _MEMORY)
+    s.bare[p] = np.uint8(s.bare[p] + share * (np.float64(look.bare[p]) - s.bare[p]) + 0.5)
+    s.turbid[p] = np.uint8(s.turbid[p] + share * (np.float64(look.turbid[p]) - s.turbid[p]) + 0.5)
+    s.still[p] = np.uint8(s.still[p] + share * (np.float64(look.still[p]) - s.still[p]) + 0.5)

@@ -1,0 +1,1 @@
+"""When things run: jobs, engines, stages and the ``geomon`` command. No arithmetic lives here."""

@@ -1,0 +1,338 @@
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geomon.errors import GridMismatch
+from geomon.footprints import delineate, gather, with_site_ids
+from geomon.footprints.objects import confirmed_objects
+from geomon.footprints.pixels import Mesh
+from geomon.grid import Tile, areas_m2, inside, pixel_area_m2, plan_grid
+from geomon.model import AlertStatus, Period, PeriodKind, Scene
+from geomon.tables import GEOMETRY, check_table
+from tests._change import COL, LATTICE, MONITOR, ROW, Px, block, context, layers, tiled, window, zone
+
+TABLES = {
+    "mining_footprints": "footprints",
+    "footprint_periods": "periods",
+    "alerts": "alerts",
+    "sub_mmu": "sub_mmu",
+    "dropped": "dropped",
+    "sites": "sites",
+    "ground": "ground",
+}
+
+MINE = [
+    *block(0, 0, 5, 4),
+    *block(5, 0, 2, 4, first=date(2022, 12, 1), confirmed=date(2023, 1, 10), last=date(2023, 2, 1)),
+]
+"""A mine: 20 pixels in September 2022, 8 more in December."""
+
+
+def run(pixels, *, size=64, **facts):
+    return delineate(gather(tiled(pixels, size=size)), context(**facts))
+
+
+def test_every_table_has_the_columns_of_the_schema_with_pixels_and_without():
+    for found in (run(MINE), run([])):
+        for table, name in TABLES.items():
+            check_table(getattr(found, name), table)
+            assert (GEOMETRY[table] == "none") == (not hasattr(getattr(found, name), "crs"))
+
+
+def test_a_mine_is_one_footprint_one_site_one_confirmed_alert():
+    found = run(MINE)
+    (footprint,) = found.footprints.to_dict("records")
+    (site,) = found.sites.to_dict("records")
+    (alert,) = found.alerts.to_dict("records")
+    assert footprint["first_seen"] == site["first_seen"] == date(2022, 9, 1)
+    assert footprint["confirmed_on"] == alert["confirmed_on"] == date(2022, 10, 1)
+    assert footprint["last_seen"] == date(2023, 2, 1)
+    assert footprint["area_ha"] == pytest.approx(0.28, rel=2e-3)
+    assert footprint["area_new_ha"] == footprint["area_ha"]
+    assert footprint["area_low_ha"] == pytest.approx(0.8 * 0.28, rel=2e-3)
+    assert footprint["area_high_ha"] > footprint["area_ha"]
+    assert (footprint["period_start"], footprint["period_end"]) == (MONITOR.start, MONITOR.end)
+    assert (alert["status"], alert["confuser"]) == ("confirmed", None)
+    assert footprint["footprint_id"][2:] == site["site_id"][2:] == alert["alert_id"][2:]
+    assert footprint["release"] == "kp_only"
+
+
+def test_an_object_without_water_that_appears_at_once_is_a_site_and_an_alert_but_no_footprint():
+    found = run(block(0, 0, 8, 8, water=0, bare=90))
+    assert len(found.footprints) == len(found.periods) == len(found.ground) == 0
+    assert found.sites["activity"].tolist() == ["rejected"]
+    assert found.sites["confuser"].tolist() == found.alerts["confuser"].tolist() == ["farm"]
+
+
+def test_confirmed_on_is_the_day_a_connected_part_reached_the_unit_and_not_before():
+    """Two parts of 6 pixels are confirmed early, apart; the pixel that joins them comes later."""
+    early, late = date(2022, 10, 1), date(2023, 3, 5)
+    pixels = [*block(0, 0, 3, 2, confirmed=early), *block(4, 0, 3, 2, confirmed=early)]
+    pixels += [*block(3, 0, 1, 2, confirmed=late, first=date(2022, 8, 1))]
+    found = run(pixels)
+    assert found.sites["confirmed_on"].tolist() == [late]
+
+
+def test_identity_is_that_of_the_part_which_reached_the_unit_first():
+    """Ground seen earlier but confirmed later moves neither the id nor the site's first_seen; the footprint's tells it."""
+    first = run(block(0, 0, 4, 3))
+    pixels = [*block(0, 0, 4, 3), *block(4, 0, 4, 3, first=date(2022, 8, 1), confirmed=date(2023, 5, 1))]
+    pixels += block(5, 5, 1, 1)
+    later = run(pixels)
+    assert later.sites["site_id"].tolist() == first.sites["site_id"].tolist()
+    assert later.sites["first_seen"].tolist() == [date(2022, 9, 1)]
+    assert later.footprints["first_seen"].tolist() == [date(2022, 8, 1)]
+
+
+@pytest.mark.parametrize(("count", "kept"), [(9, 0), (10, 1)])
+def test_ten_pixels_make_the_minimum_mapping_unit(count, kept):
+    found = run(block(0, 0, count, 1))
+    assert len(found.sites) == kept
+    assert len(found.sub_mmu) == 1 - kept
+
+
+def test_pixels_that_touch_at_a_corner_are_one_valid_object():
+    found = run([*block(0, 0, 4, 3), *block(4, 3, 4, 3)])
+    (shape,) = found.sites.geometry
+    assert shape.geom_type == "MultiPolygon"
+    assert shape.is_valid
+    assert found.sites["area_ha"].tolist() == pytest.approx([0.24], rel=2e-3)
+
+
+def test_holes_are_kept():
+    ring = [px for px in block(0, 0, 5, 5) if (px.col, px.row) not in {(COL + 2, ROW + 2), (COL + 3, ROW + 3)}]
+    (shape,) = run(ring).sites.geometry
+    assert shape.is_valid
+    assert areas_m2([shape])[0] == pytest.approx(23 * 100, rel=2e-3)
+
+
+def test_outlines_are_right_handed_and_have_at_most_seven_decimals():
+    ring = [px for px in block(0, 0, 6, 5) if px.col != COL + 2 or px.row != ROW + 2]
+    (shape,) = run(ring).sites.geometry
+    assert shape.exterior.is_ccw
+    assert not shape.interiors[0].is_ccw
+    at = shapely.get_coordinates(shape)
+    assert np.array_equal(at, at.round(7))
+
+
+def test_outlines_are_clipped_to_the_area_of_interest_and_areas_follow():
+    found = run(MINE, aoi=window(2.5, -10, 100, 100))
+    (footprint,) = found.footprints.to_dict("records")
+    assert footprint["area_ha"] == pytest.approx(0.28 - 0.1, rel=2e-2)
+    assert footprint["area_low_ha"] <= footprint["area_ha"] <= footprint["area_high_ha"]
+    assert found.ground.query("zone_id == ''")["area_m2"].sum() == pytest.approx(footprint["area_ha"] * 1e4, rel=1e-3)
+
+
+def test_alerts_climb_the_ladder():
+    status = AlertStatus
+    found = run(
+        [
+            *block(0, 0, 5, 4),
+            *block(20, 0, 4, 3, alert=status.PROVISIONAL),
+            *block(24, 0, 1, 3, alert=status.CANDIDATE),
+            *block(40, 0, 2, 3, alert=status.PROVISIONAL),
+            *block(42, 0, 2, 3, alert=status.CANDIDATE),
+            *block(60, 0, 4, 3, alert=status.UNRESOLVED),
+            *block(80, 0, 1, 2, alert=status.CANDIDATE),
+            *block(90, 0, 4, 4, alert=status.DROPPED),
+        ]
+    )
+    assert sorted(found.alerts["status"]) == ["candidate", "confirmed", "provisional", "unresolved"]
+    assert sorted(found.sub_mmu["status"]) == ["candidate", "candidate"]
+    assert found.dropped["status"].tolist() == ["dropped"]
+    for table in (found.alerts, found.sub_mmu, found.dropped):
+        assert table["alert_id"].is_unique
+    seen = {*found.alerts["status"], *found.dropped["status"]}
+    assert seen == {one.label for one in status if one != status.NONE}
+
+
+def test_a_point_lies_on_its_region():
+    """The mean of a U of pixels lies outside it."""
+    found = run([*block(0, 0, 1, 3, alert=AlertStatus.CANDIDATE), *block(1, 2, 1, 1, alert=AlertStatus.CANDIDATE)])
+    (point,) = found.sub_mmu.geometry
+    assert window(0, 0, 1, 3).union(window(1, 2, 1, 1)).contains(point)
+
+
+def scene(scene_id, day, *, outline=((14.0, 3.0), (18.0, 3.0), (18.0, 7.0), (14.0, 7.0), (14.0, 3.0))):
+    when = datetime(day.year, day.month, day.day, 9, 30, tzinfo=UTC)
+    return Scene(scene_id, "sentinel-2", when, "EPSG:32633", {}, outline, scene_id, "05.09", scene_id)
+
+
+def test_scenes_are_those_of_the_proof_days_that_touch_the_object_most_support_first():
+    far = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0))
+    scenes = [scene("first", date(2022, 9, 1)), scene("proof", date(2022, 10, 1))]
+    scenes += [scene("elsewhere", date(2022, 10, 1), outline=far), scene("other day", date(2022, 10, 3))]
+    (row,) = run(MINE, scenes=scenes).footprints.to_dict("records")
+    assert row["scenes"] == ["proof", "first"]
+    assert row["sensors"] == ["sentinel-2"]
+
+
+def activity(pixels, **facts):
+    found = run(pixels, **facts)
+    return dict(zip(found.periods["period_start"], found.periods["activity"], strict=True)), found
+
+
+def test_activity_follows_fresh_ground_by_quarter():
+    pixels = [
+        *block(0, 0, 5, 4, first=date(2022, 8, 1)),
+        *block(5, 0, 1, 4, first=date(2022, 11, 5)),
+        *block(6, 0, 1, 1, first=date(2023, 2, 1)),
+        *block(6, 1, 1, 1, first=date(2023, 5, 1)),
+    ]
+    got, found = activity(pixels)
+    assert list(got.values()) == ["new", "expanding", "persistent", "persistent", "previously_active", "previously_active"]
+    assert found.footprints["activity"].tolist() == ["previously_active"]
+    assert found.periods["area_new_ha"].sum() == pytest.approx(found.footprints["area_ha"][0], abs=3e-4)
+    assert found.periods["area_ha"].iloc[-1] == found.footprints["area_ha"][0]
+
+
+def test_active_is_a_little_fresh_ground_after_a_quiet_period():
+    pixels = [*block(0, 0, 5, 5, first=date(2022, 8, 1)), *block(5, 0, 1, 1, first=date(2023, 2, 1))]
+    got, _ = activity(pixels)
+    assert got[date(2023, 1, 1)] == "active"
+
+
+def test_an_unseen_period_is_not_observed_and_one_look_is_too_few_for_quiet():
+    seen_once = (0, 1, 2, 7, 9, 10)
+    got, found = activity([*block(0, 0, 5, 4, seen=seen_once), *block(5, 0, 2, 4, first=date(2022, 9, 20), seen=seen_once)])
+    assert list(got.values()) == ["new", "not_observed", "not_observed", "previously_active", *["not_observed"] * 2]
+    assert found.periods["observed_share"].tolist() == [1.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    assert found.footprints["activity"].tolist() == ["not_observed"]
+
+
+def test_the_first_kind_of_period_names_the_activity():
+    kinds = (PeriodKind.YEAR, PeriodKind.MONTH)
+    found = run(MINE, kinds=kinds)
+    assert found.footprints["activity"].tolist() == ["previously_active"]
+    assert set(found.periods["period_kind"]) == {"year", "month"}
+    short = run(MINE, kinds=kinds, monitor=Period(MONITOR.start, date(2022, 12, 15)))
+    assert short.footprints["activity"].tolist() == ["new"]
+
+
+def test_the_zone_of_a_footprint_is_the_one_that_holds_most_of_it():
+    west, east = zone("west", window(-100, -100, 102, 200)), zone("east", window(2, -100, 100, 200))
+    found = run(MINE, zones=(west, east))
+    assert found.footprints["zone_id"].tolist() == ["east"]
+    parts = found.ground.groupby("zone_id")["area_m2"].sum()
+    assert parts["west"] + parts["east"] == pytest.approx(parts[""])
+    assert run(MINE, zones=(zone("far", window(200, 200, 5, 5)),)).footprints["zone_id"].tolist() == [None]
+
+
+def test_site_ids_of_the_register_are_put_on_footprints_and_periods():
+    found = run(MINE)
+    (own,) = found.sites["site_id"]
+    named = with_site_ids(found, {own: "s-0000000001"})
+    assert set(named.footprints["site_id"]) == set(named.periods["site_id"]) == {"s-0000000001"}
+    assert found.footprints["site_id"].tolist() == [own]
+
+
+def test_a_mine_on_a_utm_seam_is_one_object_with_all_its_ground():
+    """18 E, zone 33 to the west and 34 to the east: pixels of both sides form one object, and little of its ground is drawn twice."""
+    area = shapely.box(17.99, 4.99, 18.01, 5.01)
+    pit = shapely.box(17.9985, 4.9985, 18.0015, 5.0015)
+    other = Scene(**{name: getattr(scene("b", date(2022, 9, 1)), name) for name in Scene.__slots__} | {"crs": "EPSG:32634"})
+    tiles = plan_grid(area, [scene("a", date(2022, 9, 1)), other], tile_px=64)
+    made = []
+    for tile in tiles:
+        held = np.argwhere(inside(tile, area) & inside(tile, pit))
+        made.append((tile, layers(tile, [Px(tile.col + int(c), tile.row + int(r)) for r, c in held])))
+    pixels = gather(made)
+    found = delineate(pixels, context(area))
+    assert len(pixels.lattices) == 2
+    assert len(found.sites) == 1
+    assert found.sites.geometry[0].is_valid
+    assert found.sites["area_ha"][0] * 1e4 == pytest.approx(pixels.area_m2.sum(), rel=1 / 33)
+    assert pixels.area_m2.sum() == pytest.approx(areas_m2([pit])[0], rel=0.05)
+
+
+def test_two_objects_either_side_of_a_seam_stay_apart_when_ground_lies_between():
+    """Pixels more than a pixel and a half from those of the other zone are not joined."""
+    area = shapely.box(17.99, 4.99, 18.01, 5.01)
+    pits = shapely.MultiPolygon([shapely.box(17.996, 4.9985, 17.9996, 5.0015), shapely.box(18.0004, 4.9985, 18.004, 5.0015)])
+    other = Scene(**{name: getattr(scene("b", date(2022, 9, 1)), name) for name in Scene.__slots__} | {"crs": "EPSG:32634"})
+    made = []
+    for tile in plan_grid(area, [scene("a", date(2022, 9, 1)), other], tile_px=64):
+        held = np.argwhere(inside(tile, area) & inside(tile, pits))
+        made.append((tile, layers(tile, [Px(tile.col + int(c), tile.row + int(r)) for r, c in held])))
+    assert len(delineate(gather(made), context(area)).sites) == 2
+
+
+def test_a_pixel_in_two_tiles_is_refused():
+    tile = Tile(LATTICE, COL, ROW, 8, 8, 8)
+    other = Tile(LATTICE, COL + 4, ROW, 8, 8, 8)
+    held = block(0, 0, 8, 8)
+    with pytest.raises(GridMismatch, match="in two"):
+        gather([(tile, layers(tile, held)), (other, layers(other, held))])
+
+
+def test_a_layer_of_another_shape_is_refused():
+    tile = Tile(LATTICE, COL, ROW, 8, 8, 8)
+    with pytest.raises(GridMismatch, match="shape"):
+        gather([(tile, layers(Tile(LATTICE, COL, ROW, 7, 8, 8), block(0, 0, 5, 4)))])
+
+
+STATUSES = [s for s in AlertStatus if s != AlertStatus.NONE]
+pixel_sets = st.dictionaries(
+    st.tuples(st.integers(0, 14), st.integers(0, 14)),
+    st.tuples(st.sampled_from([*STATUSES, *[AlertStatus.CONFIRMED] * 6]), st.integers(1, 5), st.integers(0, 3)),
+    max_size=120,
+)
+
+
+def made(cells):
+    return [
+        Px(COL + c, ROW + r, alert=alert, first=date(2022, 7 + first, 1), confirmed=date(2022, 12, 1 + later))
+        for (c, r), (alert, first, later) in cells.items()
+    ]
+
+
+def same(a, b):
+    for name in TABLES.values():
+        left, right = getattr(a, name), getattr(b, name)
+        assert left.drop(columns="geometry", errors="ignore").equals(right.drop(columns="geometry", errors="ignore")), name
+        if hasattr(left, "crs"):
+            assert left.geometry.to_wkb().tolist() == right.geometry.to_wkb().tolist()
+
+
+@settings(max_examples=30)
+@given(cells=pixel_sets, size=st.sampled_from([3, 5, 7, 16, 64]), seed=st.integers(0, 99))
+def test_results_do_not_depend_on_the_tiling_or_the_order_of_tiles(cells, size, seed):
+    pixels = made(cells)
+    parts = tiled(pixels, size=size)
+    np.random.default_rng(seed).shuffle(parts)
+    same(delineate(gather(parts), context()), run(pixels, size=128))
+
+
+@settings(max_examples=30)
+@given(cells=pixel_sets)
+def test_outlines_hold_exactly_the_area_of_their_pixels_and_are_valid(cells):
+    pixels = made(cells)
+    found = run(pixels)
+    for table in (found.alerts, found.sites, found.dropped):
+        assert table.geometry.is_valid.all()
+    dropped = [px for px in pixels if px.alert == AlertStatus.DROPPED]
+    one = float(pixel_area_m2(LATTICE, np.array([COL]), np.array([ROW]))[0])
+    assert areas_m2(found.dropped.geometry).sum() == pytest.approx(len(dropped) * one, rel=1e-3, abs=0.5)
+    live = sum(px.alert != AlertStatus.DROPPED for px in pixels)
+    assert areas_m2(found.alerts.geometry).sum() + found.sub_mmu["area_ha"].sum() * 1e4 == pytest.approx(
+        live * one, rel=2e-3, abs=5
+    )
+
+
+@settings(max_examples=20)
+@given(cells=pixel_sets)
+def test_what_was_confirmed_by_a_day_keeps_its_id_and_dates_when_more_is_confirmed(cells):
+    """As of an earlier day the later pixels are provisional; every object that stood then is part of an object with a date not after."""
+    pixels = [px for px in made(cells) if px.alert == AlertStatus.CONFIRMED]
+    table = gather(tiled(pixels))
+    objects = confirmed_objects(table, Mesh(table))
+    for cut in (date(2022, 12, 2), date(2022, 12, 3)):
+        known = gather(tiled([px for px in pixels if px.confirmed <= cut]))
+        before = {(o.token, o.founded, o.confirmed_on) for o in confirmed_objects(known, Mesh(known))}
+        for one in objects:
+            if one.confirmed_on <= (cut - date(1970, 1, 1)).days:
+                assert (one.token, one.founded, one.confirmed_on) in before
