@@ -45,6 +45,7 @@ LAYERS: tuple[Layer, ...] = (
     Layer("first_seen", "uint16", 0, "days since 1970-01-01", "where the run of evidence began", "début des indices"),
     Layer("confirmed_on", "uint16", 0, "days since 1970-01-01", "look that confirmed it", "image de confirmation"),
     Layer("last_seen", "uint16", 0, "days since 1970-01-01", "last look with evidence", "dernier indice"),
+    Layer("gone_on", "uint16", 0, "days since 1970-01-01", "later clear looks undid it", "changement effacé"),
     Layer("last_clear", "uint16", 0, "days since 1970-01-01", "last clear look", "dernière image claire"),
     Layer("n_clear", "uint16", None, "looks", "clear looks since the monitor start", "images claires depuis le début du suivi"),
     Layer("n_clear_baseline", "uint16", None, "looks", "clear looks in the baseline", "images claires de la référence"),
@@ -177,6 +178,7 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             Column("area_m2", "float", "m2", "geodesic area", "superficie géodésique"),
             Column("low_m2", "float", "m2", "lower bound of the area", "borne basse"),
             Column("high_m2", "float", "m2", "upper bound of the area", "borne haute"),
+            Column("anchor", "bool", "", "the footprint is counted as a site in the zones of this row", "compte le site"),
         ),
         "zones": (
             Column("zone_id", "text", "", "zone", "zone"),

@@ -19,6 +19,7 @@ import numpy as np
 import shapely
 
 from geomon.errors import RegisterConflict
+from geomon.grid import areas_m2
 from geomon.model import Activity, AlertStatus, Event
 from geomon.tables import check_table, make
 
@@ -151,13 +152,13 @@ def _seniority(site: Row, own: str) -> tuple[bool, bool, date, str]:
 
 
 def _overlaps(before: Sequence[Row], after: Sequence[Row]) -> list[tuple[int, int, float]]:
-    """Shared ground of (site before, object), in square degrees: only to rank neighbours, never reported."""
+    """Shared ground [m2] of (site before, object)."""
     if not before or not after:
         return []
     old = np.array([row["geometry"] for row in before], dtype=object)
     new = np.array([row["geometry"] for row in after], dtype=object)
     pairs = shapely.STRtree(new).query(old, predicate="intersects")
-    shared = shapely.area(shapely.intersection(old[pairs[0]], new[pairs[1]]))
+    shared = areas_m2(shapely.intersection(old[pairs[0]], new[pairs[1]]))
     return [(int(i), int(k), float(area)) for i, k, area in zip(*pairs, shared, strict=True) if area > 0.0]
 
 

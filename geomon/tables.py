@@ -133,7 +133,7 @@ def _plain(column: Column, value: Any) -> object:
     """The Python value behind a pandas, numpy or Arrow one; None for every kind of null."""
     if column.type == "list":
         return [] if value is None else [str(part) for part in value]
-    if value is None or value != value or str(value) in {"NaT", "<NA>"}:
+    if value is None or str(value) in {"NaT", "<NA>"} or value != value:
         return None
     if column.type == "date":
         return value if type(value) is date else date(value.year, value.month, value.day)

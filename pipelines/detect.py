@@ -20,7 +20,7 @@ from geomon.config import JobConfig
 from geomon.cube import estimate_bytes, touching_scenes
 from geomon.errors import ConfigError, DataError, SourceError
 from geomon.grid import Tile, plan_grid
-from geomon.model import BANDS, Look, digest, to_day
+from geomon.model import Look, digest, to_day
 from geomon.store import Store
 from pipelines import job
 from pipelines.engine import map_units
@@ -31,7 +31,7 @@ from pipelines.tile import TileResult, TileTask, run_tile
 _LOG = logging.getLogger(__name__)
 
 
-Progress = Callable[[int, int], object]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +96,6 @@ def plan_tasks(observed: Observed) -> tuple[TileTask, ...]:
 def bands_of(observed: Observed) -> tuple[str, ...]:
     """The bands that the scenes of the run have in common, by and large."""
     return common_bands([tuple(scene.assets) for scene in observed.scenes])
-
-
-def bands_lacking(observed: Observed) -> tuple[str, ...]:
-    """Bands that a detector could use and too few scenes offer."""
-    return tuple(band for band in BANDS if band not in bands_of(observed))
 
 
 def plan(store: Store, tasks: Sequence[TileTask]) -> tuple[TilePlan, ...]:

@@ -9,7 +9,9 @@ engines or clocks.
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -144,6 +146,35 @@ def worst(codes: Iterable[int]) -> int:
     """The exit code of the worst: a bug, then what a person must edit, then bad data, then what to try again."""
     met = set(codes)
     return next((code for code in _WORST_FIRST if code in met), max(met, default=EXIT_OK))
+
+
+# ---------------------------------------------------------------- log
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, event, and the fields of `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Spell a record."""
+        fields = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        head = {"time": when, "level": record.levelname.lower(), "event": record.getMessage()}
+        if record.exc_info is not None:
+            fields["trace"] = self.formatException(record.exc_info)
+        return json.dumps({**head, **fields}, default=str)
+
+
+_STANDARD = frozenset([*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"])
+
+
+def log_to_stderr() -> None:
+    """Send our events to stderr as JSON lines; on a terminal, where a bar shows progress, only warnings, as text."""
+    handler = logging.StreamHandler(sys.stderr)
+    watched = sys.stderr.isatty()
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s") if watched else JsonLines())
+    logging.getLogger().addHandler(handler)
+    for ours in ("geomon", "pipelines"):
+        logging.getLogger(ours).setLevel(logging.WARNING if watched else logging.INFO)
 
 
 # ---------------------------------------------------------------- stages

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from geomon.errors import DataError
 from geomon.sites import update
 from geomon.store import Store
+from geomon.tables import conform
 from pipelines.delineate import STAGE as BEFORE
 from pipelines.observe import Observed
 
@@ -21,6 +22,12 @@ def previous_run(store: Store, observed: Observed, *, run_id: str) -> str | None
     """The newest published run that this one builds upon, or None."""
     as_of = observed.as_of.isoformat()
     return next((str(r["run_id"]) for r in store.history() if r["as_of"] <= as_of and r["run_id"] != run_id), None)
+
+
+def is_done(store: Store, observed: Observed, *, run_id: str) -> bool:
+    """Whether the stage is there, built upon the run that it would build upon now."""
+    record = store.stage_record(run_id, STAGE)
+    return record is not None and record.get("previous") == previous_run(store, observed, run_id=run_id)
 
 
 def register_run(observed: Observed, *, run_id: str) -> Mapping[str, int]:
@@ -35,6 +42,6 @@ def register_run(observed: Observed, *, run_id: str) -> Mapping[str, int]:
     frames = {"sites": register}
     for table in ("mining_footprints", "footprint_periods"):
         frame = store.load_table(store.stage_dir(run_id, BEFORE), table)
-        frames[table] = frame.assign(site_id=[site_ids[own] for own in frame["site_id"]])
+        frames[table] = conform(frame.assign(site_id=[site_ids[own] for own in frame["site_id"]]), table)
     store.save_stage(run_id, STAGE, frames=frames, record={"run_id": run_id, "previous": before})
     return {table: len(frame) for table, frame in frames.items()}

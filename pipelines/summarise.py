@@ -17,10 +17,10 @@ import shapely
 
 from geomon.errors import DataError
 from geomon.grid import inside, to_wgs84
-from geomon.model import digest
+from geomon.model import BANDS, digest
 from geomon.store import CollectionInfo, Store, TileItem, atomic, products, write_stac
 from geomon.zones import ZoneFrame, table, tile_statistics, total
-from pipelines import delineate, register
+from pipelines import delineate, job, register
 from pipelines.observe import Observed
 from pipelines.tile import TileTask
 
@@ -40,12 +40,6 @@ class Times:
     seconds: float
 
 
-def link_of(store: Store, as_of: date) -> Path:
-    """Where a run of that as-of is published: `latest`, or beside it when something newer is there."""
-    newest = store.run_record(store.latest)
-    return store.asof(as_of) if newest is not None and as_of.isoformat() < newest["as_of"] else store.latest
-
-
 def summarise_run(
     observed: Observed, tasks: Sequence[TileTask], *, unread: Sequence[tuple[str, str]], times: Times
 ) -> Path:
@@ -55,7 +49,7 @@ def summarise_run(
     if registered is None:
         raise DataError(f"run {run_id} must be registered first, but is not; run without --only.", run_id=run_id)
     frames = _frames(store, observed, tasks, run_id=run_id)
-    link = link_of(store, observed.as_of)
+    link = store.link_for(observed.as_of)
     with store.new_run(run_id) as folder:
         _write_tables(frames, folder, as_of=observed.as_of)
         items = [_item(store, task, folder) for task in tasks]
@@ -121,7 +115,7 @@ def _collection(observed: Observed, run_id: str) -> CollectionInfo:
         title=f"{observed.config.name}, as of {observed.as_of}",
         description=(
             f"Mining footprints, sites and zone tables of {observed.aoi.name}, as known on {observed.as_of} "
-            "(geomon). Where, when and how much ground was dug; never whose stones they are. No data is not no activity."
+            "(geomon). Where, when and how much ground was dug, never whose stones; no data is not no activity."
         ),
         span=observed.monitor,
         bbox=(west, south, east, north),
@@ -146,7 +140,9 @@ def _record(
         "tiles": [_tile_record(store=Store(observed.store), task=task) for task in tasks],
         "incomplete_reads": len(unread),
         "incomplete_scenes": dict(sorted(lost.items())),
-        "bands": list(tasks[0].bands) if tasks else [],
+        "bands": list(tasks[0].bands),
+        "bands_lacking": [band for band in BANDS if band not in tasks[0].bands],
+        "versions": dict(job.versions()),
         **observed.observation.as_record(),
     }
 

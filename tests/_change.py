@@ -58,7 +58,12 @@ def layers(tile: Tile, pixels: Iterable[Px]) -> dict[str, NDArray[Any]]:
         if not (0 <= at[0] < tile.height and 0 <= at[1] < tile.width):
             continue
         confirmed = to_day(px.confirmed) if px.alert == AlertStatus.CONFIRMED else 0
-        values = {"alert": px.alert, "first_seen": to_day(px.first), "confirmed_on": confirmed, "last_seen": to_day(px.last)}
+        values = {
+            "alert": px.alert,
+            "first_seen": to_day(px.first),
+            "confirmed_on": confirmed,
+            "last_seen": to_day(px.last),
+        }
         values |= {"last_clear": to_day(px.last), "n_clear": 20, "n_hits": 9, "n_after": 10}
         values |= {"bare": px.bare, "water": px.water, "turbid": 10}
         for name, value in values.items():

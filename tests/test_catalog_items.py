@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import pyproj
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,12 @@ def test_an_item_becomes_a_scene(tmp_path: Path) -> None:
     assert scene.acquisition == "sentinel-2/sentinel-2a/33NXE/2020-01-05T09:30"
     assert scene.cloud_cover == 12.5
     assert pickle.loads(pickle.dumps(scene)) == scene
+
+
+def test_simulated_scenes_say_so(tmp_path: Path) -> None:
+    """What the simulator wrote is never taken for the real thing."""
+    assert find_items(tmp_path / "a", make_item(**{"geomon:simulated": True})).simulated
+    assert not find_items(tmp_path / "b", make_item()).simulated
 
 
 def test_bands_are_found_by_common_name_whatever_the_key(tmp_path: Path) -> None:
@@ -129,7 +136,7 @@ def test_offset_rules(tmp_path: Path, properties: Json, bands: Json, expected: f
     [
         {"proj:epsg": 32633},
         {"proj:code": "EPSG:32633"},
-        {"proj:wkt2": __import__("pyproj").CRS.from_epsg(32633).to_wkt()},
+        {"proj:wkt2": pyproj.CRS.from_epsg(32633).to_wkt()},
     ],
     ids=lambda fields: next(iter(fields)),
 )

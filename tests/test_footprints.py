@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geomon.errors import GridMismatch
-from geomon.footprints import delineate, gather, with_site_ids
+from geomon.footprints import delineate, gather
 from geomon.footprints.objects import confirmed_objects
 from geomon.footprints.pixels import Mesh
 from geomon.grid import Tile, areas_m2, inside, pixel_area_m2, plan_grid
@@ -37,6 +37,7 @@ def run(pixels, *, size=64, **facts):
 
 
 def test_every_table_has_the_columns_of_the_schema_with_pixels_and_without():
+    """No pixel is a set of empty tables, valid all the same."""
     for found in (run(MINE), run([])):
         for table, name in TABLES.items():
             check_table(getattr(found, name), table)
@@ -44,6 +45,7 @@ def test_every_table_has_the_columns_of_the_schema_with_pixels_and_without():
 
 
 def test_a_mine_is_one_footprint_one_site_one_confirmed_alert():
+    """Their ids share the founding token, their dates and areas agree."""
     found = run(MINE)
     (footprint,) = found.footprints.to_dict("records")
     (site,) = found.sites.to_dict("records")
@@ -62,6 +64,7 @@ def test_a_mine_is_one_footprint_one_site_one_confirmed_alert():
 
 
 def test_an_object_without_water_that_appears_at_once_is_a_site_and_an_alert_but_no_footprint():
+    """What is not mining keeps its confuser."""
     found = run(block(0, 0, 8, 8, water=0, bare=90))
     assert len(found.footprints) == len(found.periods) == len(found.ground) == 0
     assert found.sites["activity"].tolist() == ["rejected"]
@@ -78,7 +81,7 @@ def test_confirmed_on_is_the_day_a_connected_part_reached_the_unit_and_not_befor
 
 
 def test_identity_is_that_of_the_part_which_reached_the_unit_first():
-    """Ground seen earlier but confirmed later moves neither the id nor the site's first_seen; the footprint's tells it."""
+    """Ground seen earlier, confirmed later, moves neither id nor the site's first_seen; the footprint's tells it."""
     first = run(block(0, 0, 4, 3))
     pixels = [*block(0, 0, 4, 3), *block(4, 0, 4, 3, first=date(2022, 8, 1), confirmed=date(2023, 5, 1))]
     pixels += block(5, 5, 1, 1)
@@ -90,12 +93,14 @@ def test_identity_is_that_of_the_part_which_reached_the_unit_first():
 
 @pytest.mark.parametrize(("count", "kept"), [(9, 0), (10, 1)])
 def test_ten_pixels_make_the_minimum_mapping_unit(count, kept):
+    """0.1 ha is an object, less is a point."""
     found = run(block(0, 0, count, 1))
     assert len(found.sites) == kept
     assert len(found.sub_mmu) == 1 - kept
 
 
 def test_pixels_that_touch_at_a_corner_are_one_valid_object():
+    """Eight neighbours: two parts of one MultiPolygon."""
     found = run([*block(0, 0, 4, 3), *block(4, 3, 4, 3)])
     (shape,) = found.sites.geometry
     assert shape.geom_type == "MultiPolygon"
@@ -104,6 +109,7 @@ def test_pixels_that_touch_at_a_corner_are_one_valid_object():
 
 
 def test_holes_are_kept():
+    """Ground that was not dug is not in the outline, even where two holes touch at a corner."""
     ring = [px for px in block(0, 0, 5, 5) if (px.col, px.row) not in {(COL + 2, ROW + 2), (COL + 3, ROW + 3)}]
     (shape,) = run(ring).sites.geometry
     assert shape.is_valid
@@ -111,6 +117,7 @@ def test_holes_are_kept():
 
 
 def test_outlines_are_right_handed_and_have_at_most_seven_decimals():
+    """RFC 7946 holds before any writer is asked."""
     ring = [px for px in block(0, 0, 6, 5) if px.col != COL + 2 or px.row != ROW + 2]
     (shape,) = run(ring).sites.geometry
     assert shape.exterior.is_ccw
@@ -120,6 +127,7 @@ def test_outlines_are_right_handed_and_have_at_most_seven_decimals():
 
 
 def test_outlines_are_clipped_to_the_area_of_interest_and_areas_follow():
+    """Bounds and dug ground are those of the clipped outline."""
     found = run(MINE, aoi=window(2.5, -10, 100, 100))
     (footprint,) = found.footprints.to_dict("records")
     assert footprint["area_ha"] == pytest.approx(0.28 - 0.1, rel=2e-2)
@@ -128,6 +136,7 @@ def test_outlines_are_clipped_to_the_area_of_interest_and_areas_follow():
 
 
 def test_alerts_climb_the_ladder():
+    """Each status has its region, each region one status; every status is written somewhere."""
     status = AlertStatus
     found = run(
         [
@@ -163,6 +172,7 @@ def scene(scene_id, day, *, outline=((14.0, 3.0), (18.0, 3.0), (18.0, 7.0), (14.
 
 
 def test_scenes_are_those_of_the_proof_days_that_touch_the_object_most_support_first():
+    """Scenes of other days or other ground prove nothing."""
     far = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 0.0))
     scenes = [scene("first", date(2022, 9, 1)), scene("proof", date(2022, 10, 1))]
     scenes += [scene("elsewhere", date(2022, 10, 1), outline=far), scene("other day", date(2022, 10, 3))]
@@ -177,6 +187,7 @@ def activity(pixels, **facts):
 
 
 def test_activity_follows_fresh_ground_by_quarter():
+    """New, much more, a little more twice, then quiet though seen."""
     pixels = [
         *block(0, 0, 5, 4, first=date(2022, 8, 1)),
         *block(5, 0, 1, 4, first=date(2022, 11, 5)),
@@ -184,27 +195,39 @@ def test_activity_follows_fresh_ground_by_quarter():
         *block(6, 1, 1, 1, first=date(2023, 5, 1)),
     ]
     got, found = activity(pixels)
-    assert list(got.values()) == ["new", "expanding", "persistent", "persistent", "previously_active", "previously_active"]
+    assert list(got.values()) == [
+        "new",
+        "expanding",
+        "persistent",
+        "persistent",
+        "previously_active",
+        "previously_active",
+    ]
     assert found.footprints["activity"].tolist() == ["previously_active"]
     assert found.periods["area_new_ha"].sum() == pytest.approx(found.footprints["area_ha"][0], abs=3e-4)
     assert found.periods["area_ha"].iloc[-1] == found.footprints["area_ha"][0]
 
 
 def test_active_is_a_little_fresh_ground_after_a_quiet_period():
+    """Persistent needs two periods in a row."""
     pixels = [*block(0, 0, 5, 5, first=date(2022, 8, 1)), *block(5, 0, 1, 1, first=date(2023, 2, 1))]
     got, _ = activity(pixels)
     assert got[date(2023, 1, 1)] == "active"
 
 
 def test_an_unseen_period_is_not_observed_and_one_look_is_too_few_for_quiet():
+    """No data is never no activity."""
     seen_once = (0, 1, 2, 7, 9, 10)
-    got, found = activity([*block(0, 0, 5, 4, seen=seen_once), *block(5, 0, 2, 4, first=date(2022, 9, 20), seen=seen_once)])
+    got, found = activity(
+        [*block(0, 0, 5, 4, seen=seen_once), *block(5, 0, 2, 4, first=date(2022, 9, 20), seen=seen_once)]
+    )
     assert list(got.values()) == ["new", "not_observed", "not_observed", "previously_active", *["not_observed"] * 2]
     assert found.periods["observed_share"].tolist() == [1.0, 0.0, 1.0, 1.0, 0.0, 0.0]
     assert found.footprints["activity"].tolist() == ["not_observed"]
 
 
 def test_the_first_kind_of_period_names_the_activity():
+    """The footprint's activity is that of the last period of the first kind."""
     kinds = (PeriodKind.YEAR, PeriodKind.MONTH)
     found = run(MINE, kinds=kinds)
     assert found.footprints["activity"].tolist() == ["previously_active"]
@@ -214,6 +237,7 @@ def test_the_first_kind_of_period_names_the_activity():
 
 
 def test_the_zone_of_a_footprint_is_the_one_that_holds_most_of_it():
+    """Its ground is split, it is counted once; without a zone it is null."""
     west, east = zone("west", window(-100, -100, 102, 200)), zone("east", window(2, -100, 100, 200))
     found = run(MINE, zones=(west, east))
     assert found.footprints["zone_id"].tolist() == ["east"]
@@ -222,19 +246,13 @@ def test_the_zone_of_a_footprint_is_the_one_that_holds_most_of_it():
     assert run(MINE, zones=(zone("far", window(200, 200, 5, 5)),)).footprints["zone_id"].tolist() == [None]
 
 
-def test_site_ids_of_the_register_are_put_on_footprints_and_periods():
-    found = run(MINE)
-    (own,) = found.sites["site_id"]
-    named = with_site_ids(found, {own: "s-0000000001"})
-    assert set(named.footprints["site_id"]) == set(named.periods["site_id"]) == {"s-0000000001"}
-    assert found.footprints["site_id"].tolist() == [own]
-
-
 def test_a_mine_on_a_utm_seam_is_one_object_with_all_its_ground():
-    """18 E, zone 33 to the west and 34 to the east: pixels of both sides form one object, and little of its ground is drawn twice."""
+    """18 E, zone 33 to the west, 34 to the east: one object, and little of its ground is drawn twice."""
     area = shapely.box(17.99, 4.99, 18.01, 5.01)
     pit = shapely.box(17.9985, 4.9985, 18.0015, 5.0015)
-    other = Scene(**{name: getattr(scene("b", date(2022, 9, 1)), name) for name in Scene.__slots__} | {"crs": "EPSG:32634"})
+    other = Scene(
+        **{name: getattr(scene("b", date(2022, 9, 1)), name) for name in Scene.__slots__} | {"crs": "EPSG:32634"}
+    )
     tiles = plan_grid(area, [scene("a", date(2022, 9, 1)), other], tile_px=64)
     made = []
     for tile in tiles:
@@ -252,8 +270,12 @@ def test_a_mine_on_a_utm_seam_is_one_object_with_all_its_ground():
 def test_two_objects_either_side_of_a_seam_stay_apart_when_ground_lies_between():
     """Pixels more than a pixel and a half from those of the other zone are not joined."""
     area = shapely.box(17.99, 4.99, 18.01, 5.01)
-    pits = shapely.MultiPolygon([shapely.box(17.996, 4.9985, 17.9996, 5.0015), shapely.box(18.0004, 4.9985, 18.004, 5.0015)])
-    other = Scene(**{name: getattr(scene("b", date(2022, 9, 1)), name) for name in Scene.__slots__} | {"crs": "EPSG:32634"})
+    pits = shapely.MultiPolygon(
+        [shapely.box(17.996, 4.9985, 17.9996, 5.0015), shapely.box(18.0004, 4.9985, 18.004, 5.0015)]
+    )
+    other = Scene(
+        **{name: getattr(scene("b", date(2022, 9, 1)), name) for name in Scene.__slots__} | {"crs": "EPSG:32634"}
+    )
     made = []
     for tile in plan_grid(area, [scene("a", date(2022, 9, 1)), other], tile_px=64):
         held = np.argwhere(inside(tile, area) & inside(tile, pits))
@@ -262,6 +284,7 @@ def test_two_objects_either_side_of_a_seam_stay_apart_when_ground_lies_between()
 
 
 def test_a_pixel_in_two_tiles_is_refused():
+    """Ground is counted once or not at all."""
     tile = Tile(LATTICE, COL, ROW, 8, 8, 8)
     other = Tile(LATTICE, COL + 4, ROW, 8, 8, 8)
     held = block(0, 0, 8, 8)
@@ -270,6 +293,7 @@ def test_a_pixel_in_two_tiles_is_refused():
 
 
 def test_a_layer_of_another_shape_is_refused():
+    """A layer that does not fit its tile is not guessed at."""
     tile = Tile(LATTICE, COL, ROW, 8, 8, 8)
     with pytest.raises(GridMismatch, match="shape"):
         gather([(tile, layers(Tile(LATTICE, COL, ROW, 7, 8, 8), block(0, 0, 5, 4)))])
@@ -293,7 +317,9 @@ def made(cells):
 def same(a, b):
     for name in TABLES.values():
         left, right = getattr(a, name), getattr(b, name)
-        assert left.drop(columns="geometry", errors="ignore").equals(right.drop(columns="geometry", errors="ignore")), name
+        assert left.drop(columns="geometry", errors="ignore").equals(right.drop(columns="geometry", errors="ignore")), (
+            name
+        )
         if hasattr(left, "crs"):
             assert left.geometry.to_wkb().tolist() == right.geometry.to_wkb().tolist()
 
@@ -301,6 +327,7 @@ def same(a, b):
 @settings(max_examples=30)
 @given(cells=pixel_sets, size=st.sampled_from([3, 5, 7, 16, 64]), seed=st.integers(0, 99))
 def test_results_do_not_depend_on_the_tiling_or_the_order_of_tiles(cells, size, seed):
+    """Any cut of the same pixels gives equal tables, to the byte of each outline."""
     pixels = made(cells)
     parts = tiled(pixels, size=size)
     np.random.default_rng(seed).shuffle(parts)
@@ -310,6 +337,7 @@ def test_results_do_not_depend_on_the_tiling_or_the_order_of_tiles(cells, size, 
 @settings(max_examples=30)
 @given(cells=pixel_sets)
 def test_outlines_hold_exactly_the_area_of_their_pixels_and_are_valid(cells):
+    """Nothing is lost or drawn twice, whatever the shape."""
     pixels = made(cells)
     found = run(pixels)
     for table in (found.alerts, found.sites, found.dropped):
@@ -326,7 +354,7 @@ def test_outlines_hold_exactly_the_area_of_their_pixels_and_are_valid(cells):
 @settings(max_examples=20)
 @given(cells=pixel_sets)
 def test_what_was_confirmed_by_a_day_keeps_its_id_and_dates_when_more_is_confirmed(cells):
-    """As of an earlier day the later pixels are provisional; every object that stood then is part of an object with a date not after."""
+    """Knowledge only grows: an object with a date up to the cut stood then, with the same id and dates."""
     pixels = [px for px in made(cells) if px.alert == AlertStatus.CONFIRMED]
     table = gather(tiled(pixels))
     objects = confirmed_objects(table, Mesh(table))

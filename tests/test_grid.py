@@ -73,6 +73,7 @@ def test_pixel_indices_give_back_coordinates() -> None:
 
 
 def test_names_are_safe_stable_and_independent_of_the_crop() -> None:
+    """A name holds letters, digits and -_. only, and comes from the fixed window and the lattice."""
     assert Tile(UTM33, 512 * 78, -512 * 85, 512, 512).name == "32633-10m_c00078_r-0085"
     assert Tile(UTM33, 512 * 78 + 100, -512 * 85 + 7, 90, 80).name == "32633-10m_c00078_r-0085"
     assert Lattice("EPSG:3035", 10.0, 2.576552, 4.214915).name == "3035-10m-p258-421"
@@ -84,6 +85,7 @@ def test_names_are_safe_stable_and_independent_of_the_crop() -> None:
 
 @pytest.mark.parametrize("phase", [-0.1, 10.0, math.nan])
 def test_a_phase_outside_one_pixel_is_refused(phase: float) -> None:
+    """A phase lies in [0, res)."""
     with pytest.raises(GridMismatch, match="phase"):
         Lattice("EPSG:32633", 10.0, phase, 0.0)
 
@@ -176,6 +178,7 @@ def test_inside_is_the_pixel_centre_rule() -> None:
 
 
 def test_tiles_are_cropped_to_the_aoi_in_steps() -> None:
+    """Tiles are sorted, no larger than the AOI needs, and cut at multiples of 16 px."""
     aoi = shapely.box(15.901, 4.5, 15.91, 4.51)
     tiles = plan_grid(aoi, [make_scene()], tile_px=512)
     assert tiles == tuple(sorted(tiles, key=lambda tile: (tile.lattice.name, tile.row, tile.col)))
@@ -239,6 +242,7 @@ def test_geometry_areas() -> None:
 
 
 def test_align_accepts_whole_multiples_only() -> None:
+    """Only an upright raster of whole lattice pixels is aligned, from any lattice index on."""
     shared = align(UTM33, Affine(20, 0, 600010, 0, -20, 500040))
     assert shared is not None
     assert (shared.ratio, shared.col, shared.row) == (2, 60001, -50004)
@@ -253,6 +257,7 @@ def test_align_accepts_whole_multiples_only() -> None:
 
 
 def test_bounds_in_another_crs_hold_the_tile() -> None:
+    """No pixel centre of the tile lies outside its bounds in another CRS."""
     tile = Tile(UTM33, 60000, -50004, 512, 512)
     west, south, east, north = bounds_in(tile, "EPSG:4326") or (0, 0, 0, 0)
     lon, lat = pixel_lonlat(UTM33, *np.meshgrid(np.arange(60000, 60512), np.arange(-50004, -49492)))
@@ -274,10 +279,12 @@ def test_bounds_in_another_crs_hold_the_tile() -> None:
     ],
 )
 def test_hostile_areas_are_refused_with_a_message(aoi: BaseGeometry, tile_px: int, message: str) -> None:
+    """An AOI that is empty, not a polygon, below a pixel or of continental size stops with a ConfigError."""
     with pytest.raises(ConfigError, match=message):
         plan_grid(aoi, [], tile_px=tile_px)
 
 
 def test_a_crs_that_is_none_is_refused() -> None:
+    """What pyproj cannot read as a CRS is a GridMismatch that quotes it."""
     with pytest.raises(GridMismatch, match="expected a CRS"):
         canonical_crs("EPSG:not a code")

@@ -102,7 +102,9 @@ def test_a_site_that_stops_went_quiet(before, after, event):
 
 def test_of_two_sites_that_grow_together_the_elder_stays_and_the_other_is_its_lineage():
     """The id of the site first seen goes on; the other one's is never given away."""
-    old = first(site("s-a", box(0, 0), first_seen=date(2022, 9, 2)), site("s-b", box(4, 0, 1), first_seen=date(2022, 9, 1)))
+    old = first(
+        site("s-a", box(0, 0), first_seen=date(2022, 9, 2)), site("s-b", box(4, 0, 1), first_seen=date(2022, 9, 1))
+    )
     register, names = update(old, frame(site("s-x", box(0, 0, 5))), as_of=LATER, run_id="run2")
     assert names == {"s-x": "s-b"}
     assert register["lineage"].tolist() == [["s-a"]]
@@ -119,7 +121,9 @@ def test_an_object_whose_own_id_is_registered_keeps_it_on_a_merge():
 def test_a_site_that_splits_goes_on_in_its_largest_part():
     """The other part is a new site whose lineage names the parent."""
     old = first(site("s-a", box(0, 0, 6)))
-    register, names = update(old, frame(site("s-x", box(0, 0, 2)), site("s-y", box(3, 0, 3))), as_of=LATER, run_id="run2")
+    register, names = update(
+        old, frame(site("s-x", box(0, 0, 2)), site("s-y", box(3, 0, 3))), as_of=LATER, run_id="run2"
+    )
     rows = by_id(register)
     assert names == {"s-x": "s-x", "s-y": "s-a"}
     assert (rows["s-x"]["lineage"], rows["s-x"]["event"]) == (["s-a"], "new")
@@ -128,7 +132,9 @@ def test_a_site_that_splits_goes_on_in_its_largest_part():
 def test_a_site_that_splits_goes_on_in_the_part_with_its_founding_pixel():
     """The own id of a part tells that it holds the founding pixel, however small it is."""
     old = first(site("s-a", box(0, 0, 6)))
-    register, names = update(old, frame(site("s-a", box(0, 0, 1)), site("s-y", box(3, 0, 3))), as_of=LATER, run_id="run2")
+    register, names = update(
+        old, frame(site("s-a", box(0, 0, 1)), site("s-y", box(3, 0, 3))), as_of=LATER, run_id="run2"
+    )
     assert names == {"s-a": "s-a", "s-y": "s-y"}
     assert by_id(register)["s-y"]["lineage"] == ["s-a"]
 

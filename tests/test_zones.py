@@ -34,7 +34,8 @@ def observed(tile, rng=None, *, months=EVERY_MONTH, last=date(2023, 12, 1)):
 def count(zones, tiles=TILES, frame=FRAME, aoi=None, **facts):
     ground = window(-100, -100, 400, 400) if aoi is None else aoi
     return total(
-        tile_statistics(tile, observed(tile, **facts), zones=zones, within=inside(tile, ground), frame=frame) for tile in tiles
+        tile_statistics(tile, observed(tile, **facts), zones=zones, within=inside(tile, ground), frame=frame)
+        for tile in tiles
     )
 
 
@@ -63,7 +64,9 @@ def test_an_unseen_zone_has_nulls_and_never_zeros(counts):
     made, _ = rows((WHOLE,), MINE, counts=count((WHOLE,), months=()) if counts is None else counts)
     assert made["observed_share"].tolist() == [0.0] * 6
     assert made["never_seen_clear_share"].tolist() == [1.0] * 6
-    silent = made[["n_sites_new", "n_sites_active", "area_new_ha", "area_active_ha", "area_new_low_ha", "area_new_high_ha"]]
+    silent = made[
+        ["n_sites_new", "n_sites_active", "area_new_ha", "area_active_ha", "area_new_low_ha", "area_new_high_ha"]
+    ]
     assert silent.isna().all(axis=None)
     assert made["days_since_clear"].isna().all()
 
@@ -102,7 +105,9 @@ def test_the_same_season_is_compared_only_where_there_is_one():
 
 def test_days_since_clear_is_the_median_of_the_ground_that_was_seen():
     """Counted to as-of; ground never seen is told by its own share."""
-    counts = {"all": ZoneCounts(4.0, 1.0, (3.0,) * 6, {to_day(date(2023, 12, 1)): 1.0, to_day(date(2023, 12, 21)): 2.0})}
+    counts = {
+        "all": ZoneCounts(4.0, 1.0, (3.0,) * 6, {to_day(date(2023, 12, 1)): 1.0, to_day(date(2023, 12, 21)): 2.0})
+    }
     made, _ = rows((WHOLE,), counts=counts)
     assert set(made["days_since_clear"]) == {10}
     assert set(made["never_seen_clear_share"]) == {0.25}
@@ -113,7 +118,9 @@ def test_a_site_counts_in_the_zone_that_holds_most_of_it_and_its_ground_where_it
     west, east = zone("west", window(0, 0, 2, 64)), zone("east", window(2, 0, 62, 64))
     made, found = rows((west, east), MINE)
     assert made.groupby("zone_id")["n_sites_new"].sum().to_dict() == {"east": 1, "west": 0}
-    assert made.groupby("zone_id")["area_new_ha"].sum().to_dict() == pytest.approx({"east": 0.2, "west": 0.08}, abs=2e-3)
+    assert made.groupby("zone_id")["area_new_ha"].sum().to_dict() == pytest.approx(
+        {"east": 0.2, "west": 0.08}, abs=2e-3
+    )
     assert found.footprints["zone_id"].tolist() == ["east"]
 
 
@@ -161,7 +168,11 @@ def test_the_parts_of_a_partition_add_up_to_the_whole(cut, seed):
     assert together.last_clear_m2 == pytest.approx(whole.last_clear_m2)
     found = delineate(gather(tiled(pixels)), context(zones=zones))
     made = table(zones, {part.id: counts[part.id] for part in zones}, ground=found.ground, frame=FRAME)
-    sums = made[made["zone_id"] != "all"].groupby("period_start")[["n_sites_new", "n_sites_active", "area_new_ha", "area_new_high_ha"]].sum()
+    sums = (
+        made[made["zone_id"] != "all"]
+        .groupby("period_start")[["n_sites_new", "n_sites_active", "area_new_ha", "area_new_high_ha"]]
+        .sum()
+    )
     want = made[made["zone_id"] == "all"].set_index("period_start")[sums.columns]
     assert np.allclose(sums.to_numpy(float), want.to_numpy(float), atol=4e-4)
 

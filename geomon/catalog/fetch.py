@@ -16,6 +16,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import monotonic
 
@@ -187,6 +188,7 @@ def _retry_after(err: urllib.error.HTTPError, limits: Limits) -> float:
     return min(float(text), limits.total_s) if text.isdecimal() and len(text) < 6 else 0.0
 
 
+@cache  # reading the CA bundle takes 30 ms
 def _opener() -> urllib.request.OpenerDirector:
     """Make an opener for http(s) alone: no file, ftp or data URL is followed, whatever a redirect says."""
     opener = urllib.request.OpenerDirector()

@@ -25,6 +25,7 @@ from geomon.catalog.facts import (
     refuse,
 )
 from geomon.catalog.hrefs import Root, show
+from geomon.catalog.observation import SIMULATED
 from geomon.catalog.walk import RawItem
 from geomon.errors import ItemRefused
 from geomon.model import Asset, Scene, digest
@@ -100,6 +101,8 @@ def read_candidate(raw: RawItem, header: Header, *, outline: Ring, root: Root) -
     generated = find_time(properties, "s2:generation_time", "updated", "created")
     made = generated.isoformat() if generated else ""
     version = ".".join(f"{part:02d}" for part in baseline)
+    rules = ", ".join(bands.rules)
+    simulated = SIMULATED if properties.get("geomon:simulated") is True else ""
     scene = Scene(
         id=header.id,
         sensor=sensor.name,
@@ -108,7 +111,7 @@ def read_candidate(raw: RawItem, header: Header, *, outline: Ring, root: Root) -
         assets=bands.assets,
         outline=outline,
         acquisition="",
-        processing=f"baseline {version or 'unknown'}; made {made or 'unknown'}; offset {', '.join(bands.rules)}",
+        processing=f"baseline {version or 'unknown'}; made {made or 'unknown'}; offset {rules}{simulated}",
         fingerprint=digest([header.id, version, made, crs, bands.identity]),
         cloud_cover=_read_cloud_cover(properties),
     )

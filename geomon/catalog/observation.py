@@ -11,6 +11,9 @@ from itertools import groupby
 from geomon.errors import ConfigError, DataError
 from geomon.model import Look, Period, Scene
 
+SIMULATED = "; simulated"
+"""How `Scene.processing` ends where the item has `geomon:simulated: true`."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Refusal:
@@ -56,6 +59,11 @@ class Observation:
     refused: tuple[Refusal, ...]
     superseded: tuple[Superseded, ...]
     searched: Counts
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any scene says that it is simulated: every product made of it must say so too."""
+        return any(scene.processing.endswith(SIMULATED) for scene in self.scenes)
 
     def as_record(self) -> dict[str, object]:
         """Plain values for the run record: what identifies each scene, and everything else."""

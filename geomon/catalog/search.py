@@ -150,7 +150,9 @@ def _polygon(ring: Ring) -> BaseGeometry:
         return mended
     left, bottom, right, top = polygon.bounds
     if not (left < right and bottom < top):
-        raise ItemRefused(f"expected an outline with ground inside, got one of {left:g}..{right:g}, {bottom:g}..{top:g}")
+        raise ItemRefused(
+            f"expected an outline with ground inside, got one of {left:g}..{right:g}, {bottom:g}..{top:g}"
+        )
     return shapely.box(left, bottom, right, top)
 
 

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from geomon.kernels import evidence, harmonic
+from geomon.kernels import evidence, harmonic, spectra
 from geomon.model import Period, from_day, to_day
 
 State = Mapping[str, NDArray[Any]]
@@ -66,7 +66,7 @@ class Baseline:
         flat = look.reflectance.reshape(len(self.bands), -1)
         good = evidence.usable(flat, look.quality.reshape(-1), bands=self.bands)
         if good.any():
-            self._scratch.write(np.where(good, flat, evidence.NODATA_REFLECTANCE).astype("<i2").tobytes())
+            self._scratch.write(np.where(good, flat, spectra.NODATA_REFLECTANCE).astype("<i2").tobytes())
             self.days.append(look.day)
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
@@ -77,7 +77,7 @@ class Baseline:
             for b in range(len(self.bands)):
                 self._scratch.seek(2 * ((t * len(self.bands) + b) * pixels + start))
                 raw = np.frombuffer(self._scratch.read(2 * (stop - start)), "<i2")
-                stack[b, t] = np.where(raw == evidence.NODATA_REFLECTANCE, np.nan, raw * np.float32(evidence.UNIT))
+                stack[b, t] = np.where(raw == spectra.NODATA_REFLECTANCE, np.nan, raw * np.float32(spectra.UNIT))
         return stack
 
 

@@ -105,6 +105,7 @@ class EwmaNdvi:
             "first_seen": days,
             "confirmed_on": days,
             "last_seen": days,
+            "gone_on": zero,
             **{name: state[name] for name in ("last_clear", "n_clear", "n_clear_baseline", "seen_months")},
             "n_hits": found.astype(np.uint16),
             "n_after": zero,

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomon.change.base import BLOCK_PX, MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
-from geomon.kernels import evidence, harmonic, sequential
+from geomon.kernels import evidence, harmonic, sequential, spectra
 from geomon.model import AlertStatus
 
 _KEPT: Final = (
     "first_seen",
     "confirmed_on",
     "last_seen",
+    "gone_on",
     "last_clear",
     "n_clear",
     "n_clear_baseline",
@@ -37,7 +38,7 @@ class Sequential:
     def __init__(self, bands: Sequence[str], spans: Spans) -> None:
         self._bands = tuple(bands)
         self._spans = spans
-        self._model = evidence.spectral_model(self._bands)
+        self._model = spectra.spectral_model(self._bands)
 
     def fit(self, baseline: Baseline) -> State:
         """Fit every band of every pixel; coefficients are rounded to int16 here, before their first use."""
@@ -78,6 +79,7 @@ class Sequential:
         weighed = evidence.evidence(
             look.reflectance.reshape(count, -1),
             look.quality.reshape(-1),
+            sequential.shown(_ladder(state)),
             prediction=prediction,
             moment=_moment(self._spans, look.day),
             model=self._model,
@@ -119,9 +121,9 @@ def _tiled(ladder: sequential.Ladder, shape: tuple[int, int]) -> dict[str, NDArr
 
 
 def _steps(values: NDArray[np.float32], dtype: type[np.integer[Any]]) -> NDArray[Any]:
-    """Reflectance rounded to whole steps of `evidence.UNIT`; NaN becomes 0, and its look count 0."""
+    """Reflectance rounded to whole steps of `spectra.UNIT`; NaN becomes 0, and its look count 0."""
     limits = np.iinfo(dtype)
-    steps = np.clip(np.rint(np.nan_to_num(values) / evidence.UNIT), limits.min, limits.max)
+    steps = np.clip(np.rint(np.nan_to_num(values) / spectra.UNIT), limits.min, limits.max)
     return np.asarray(steps.astype(dtype))
 
 

@@ -31,6 +31,7 @@ from rasterio.windows import Window
 
 from geomon.errors import AssetUnreadable, DataError, GridMismatch
 from geomon.grid import Alignment, Tile, align, canonical_crs, centres_in
+from geomon.kernels import resample
 from geomon.model import Asset, Scene
 
 TRIES: Final = 2
@@ -134,9 +135,7 @@ def _read(scene: Scene, asset: Asset, want: Want) -> Pixels:
             place = align(want.tile.lattice, dataset.transform)
         if place is not None:
             return _aligned(dataset, want, place, nodata)
-        x, y = centres_in(want.tile, scene.crs, want.halo)
-        col, row = ~dataset.transform @ (x, y)
-        return (_nearest if want.resampling == "nearest" else _bilinear)(dataset, row, col, nodata)
+        return _resampled(dataset, want, scene.crs, nodata)
 
 
 def _driver(asset: Asset) -> str:
@@ -227,51 +226,25 @@ class _Overlap:
         return cls(first, stop - first, slice(low - start, high - start), source)
 
 
-def _nearest(dataset: Any, row: FloatArray, col: FloatArray, nodata: set[float]) -> Pixels:
-    """Pixel that holds each position."""
-    rows, cols = _floor(row), _floor(col)
-    block = _load(dataset, _span(rows, dataset.height, 0), _span(cols, dataset.width, 0), nodata)
-    values, valid = _at(block, rows, cols)
-    return Pixels(values, valid, block.bytes_blocks)
+def _resampled(dataset: Any, want: Want, crs: str, nodata: set[float]) -> Pixels:
+    """Raster of another grid, at the tile's pixel centres."""
+    x, y = centres_in(want.tile, crs, want.halo)
+    grid = ~dataset.transform
+    col, row = grid.a * x + grid.b * y + grid.c, grid.d * x + grid.e * y + grid.f
+    block = _load(dataset, _span(row, dataset.height), _span(col, dataset.width), nodata)
+    values = block.values.astype(np.float32)
+    at = resample.nearest if want.resampling == "nearest" else resample.bilinear
+    found, known = at(values, block.valid, corner=(block.top, block.left), row=row, col=col)
+    return Pixels(found, known, block.bytes_blocks)
 
 
-def _bilinear(dataset: Any, row: FloatArray, col: FloatArray, nodata: set[float]) -> Pixels:
-    """Bilinear over the valid neighbours only; a pixel is valid when they hold at least half of the weight."""
-    rows, cols = _floor(row - 0.5), _floor(col - 0.5)
-    block = _load(dataset, _span(rows, dataset.height, 1), _span(cols, dataset.width, 1), nodata)
-    there = (rows > _NOWHERE) & (cols > _NOWHERE)
-    down, right = np.where(there, row - 0.5 - rows, 0.0), np.where(there, col - 0.5 - cols, 0.0)
-    total, weight = np.zeros(row.shape), np.zeros(row.shape)
-    for step, across, share in (
-        (0, 0, (1 - down) * (1 - right)),
-        (0, 1, (1 - down) * right),
-        (1, 0, down * (1 - right)),
-        (1, 1, down * right),
-    ):
-        values, valid = _at(block, rows + step, cols + across)
-        part = np.where(valid, share, 0.0)
-        total += part * np.where(valid, values, 0)
-        weight += part
-    known = weight >= 0.5
-    return Pixels(np.divide(total, weight, out=np.zeros_like(total), where=known), known, block.bytes_blocks)
-
-
-_NOWHERE = -(2**40)
-
-
-def _floor(position: FloatArray) -> NDArray[np.int64]:
-    """Index of the pixel at a position; `_NOWHERE` where there is none."""
-    there = np.abs(position) < -_NOWHERE
-    return np.asarray(np.where(there, np.floor(np.where(there, position, 0.0)), _NOWHERE), np.int64)
-
-
-def _span(index: NDArray[np.int64], size: int, reach: int) -> tuple[int, int]:
-    """First raster index that is asked for, and how many from there (`reach` more on both sides)."""
-    there = index[index > _NOWHERE]
+def _span(position: FloatArray, size: int) -> tuple[int, int]:
+    """First raster index that positions ask for, and how many from there, with a pixel to spare on both sides."""
+    there = position[np.isfinite(position)]
     if not there.size:
         return 0, 0
-    first, stop = max(int(there.min()) - reach, 0), min(int(there.max()) + 1 + reach, size)
-    return first, max(stop - first, 0)
+    first = max(math.floor(there.min()) - 1, 0)
+    return first, max(min(math.floor(there.max()) + 2, size) - first, 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -295,15 +268,6 @@ def _load(dataset: Any, rows: tuple[int, int], cols: tuple[int, int], nodata: se
         if math.isfinite(value):
             valid &= values != value
     return _Block(values, valid, top, left, _bytes_blocks(dataset, rows, cols))
-
-
-def _at(block: _Block, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Values and validity at raster indices; outside the block nothing is valid."""
-    row, col = rows - block.top, cols - block.left
-    height, width = block.values.shape
-    held = (row >= 0) & (row < height) & (col >= 0) & (col < width)
-    index = (np.clip(row, 0, height - 1), np.clip(col, 0, width - 1))
-    return block.values[index], block.valid[index] & held
 
 
 def _bytes_blocks(dataset: Any, rows: tuple[int, int], cols: tuple[int, int]) -> int:

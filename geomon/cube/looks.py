@@ -179,6 +179,7 @@ class _Mosaic:
     def __init__(self, tile: Tile, order: Order) -> None:
         self.tile = tile
         self.order = order
+        self.worth = np.isin(np.arange(256), order.wanted)  # by quality code
         self.inside = np.ones(tile.shape, np.bool_) if order.inside is None else order.inside
         self.quality = np.full(tile.shape, codes.NODATA, np.uint8)
         self.reflectance = np.full((len(order.bands), *tile.shape), NODATA_REFLECTANCE, np.int16)
@@ -192,16 +193,14 @@ class _Mosaic:
             return True
         quality = self._quality(scene)
         planes: dict[str, NDArray[np.int16]] | None = {}
-        if quality is not None:
-            wanted = np.isin(quality, self.order.wanted)
-            if bool(np.any(wanted & self.inside & (quality > self.quality))):
-                planes = self._planes(scene, quality)
+        if quality is not None and bool(np.any(self.worth[quality] & self.inside & (quality > self.quality))):
+            planes = self._planes(scene, quality)
         if quality is None or planes is None:
             self.failed.append(scene.id)
             return False
         better = quality > self.quality
         self.quality[better] = quality[better]
-        better &= np.isin(quality, self.order.wanted)
+        better &= self.worth[quality]
         for index, band in enumerate(self.order.bands):
             np.copyto(self.reflectance[index], planes.get(band, NODATA_REFLECTANCE), where=better)
         return True
@@ -227,7 +226,7 @@ class _Mosaic:
         valid = np.full(self.tile.shape, bool(present) or not self.order.bands)
         for pixels in read.values():
             valid &= pixels.valid
-        quality[~valid & np.isin(quality, self.order.wanted)] = codes.NODATA
+        quality[~valid & self.worth[quality]] = codes.NODATA
         return {band: _reflectance(pixels, scene.assets[band]) for band, pixels in read.items()}
 
     def _fetch(self, scene: Scene, bands: tuple[str, ...], want: Want) -> dict[str, Pixels] | None:

@@ -4,7 +4,7 @@ In: the change layers of all tiles. Out: the product tables of a run. Results do
 into tiles. The register of sites over time is `geomon.sites`; files are written by `geomon.store`.
 """
 
-from geomon.footprints.delineate import Context, Delineation, delineate, footprint_id, own_site_id, with_site_ids
+from geomon.footprints.delineate import Context, Delineation, delineate, footprint_id, own_site_id
 from geomon.footprints.pixels import ChangePixels, gather
 
 __all__ = [
@@ -15,5 +15,4 @@ __all__ = [
     "footprint_id",
     "gather",
     "own_site_id",
-    "with_site_ids",
 ]

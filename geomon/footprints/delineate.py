@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geomon.footprints.activity import ObjectPeriod, object_periods
-from geomon.footprints.ground import Ground, dug_ground, main_zones
+from geomon.footprints.ground import Ground, dug_ground
 from geomon.footprints.objects import ConfirmedObject, Region, all_of, confirmed_objects, features, other_regions
 from geomon.footprints.outlines import outlines, points
 from geomon.footprints.pixels import ChangePixels, Ints, Mesh
@@ -95,13 +95,7 @@ class _Judged:
 
 
 def delineate(pixels: ChangePixels, context: Context) -> Delineation:
-    """Delineate objects, judge them, and make all tables of the run.
-
-    Examples
-    --------
-    >>> from geomon.footprints import Context, delineate, gather  # doctest: +SKIP
-    >>> delineate(gather(tiles), context).footprints.area_ha.sum()  # doctest: +SKIP
-    """
+    """Delineate objects, judge them, and make all tables of the run."""
     mesh = Mesh(pixels)
     objects = confirmed_objects(pixels, mesh)
     ground = dug_ground(pixels, [o.index for o in objects], zones=context.zones)
@@ -133,20 +127,6 @@ def delineate(pixels: ChangePixels, context: Context) -> Delineation:
     )
 
 
-def with_site_ids(found: Delineation, site_ids: Mapping[str, str]) -> Delineation:
-    """The same tables with the register's site ids, by the mapping that `geomon.sites.update` returns."""
-    footprints = found.footprints.assign(site_id=_renamed(found.footprints, site_ids))
-    return Delineation(
-        footprints=footprints,
-        periods=found.periods.assign(site_id=_renamed(found.periods, site_ids)),
-        alerts=found.alerts,
-        sub_mmu=found.sub_mmu,
-        dropped=found.dropped,
-        sites=found.sites,
-        ground=found.ground,
-    )
-
-
 def footprint_id(token: str) -> str:
     """Id of the mining footprint of a founding token; its site's own id is `own_site_id` of the same token."""
     return f"f-{token}"
@@ -162,7 +142,6 @@ def _judged(
 ) -> list[_Judged]:
     shapes = outlines(pixels, [o.index for o in objects], aoi=context.aoi)
     areas = areas_m2(shapes)
-    zone_ids = main_zones(ground, context.zones, count=len(objects))
     spans = {kind: periods(kind, context.monitor) for kind in context.kinds}
     judged = []
     for number, found in enumerate(objects):
@@ -179,7 +158,7 @@ def _judged(
                 high_m2=max(area, float(ground.high_m2[here].sum()) * scale),
                 scale=scale,
                 verdict=verdict,
-                zone_id=zone_ids[number],
+                zone_id=ground.zone_of(number),
                 rows={
                     kind: object_periods(pixels, found.index, spans=held, monitor=context.monitor)
                     for kind, held in spans.items()
@@ -304,7 +283,3 @@ def _proof(pixels: ChangePixels, one: _Judged, scenes: Sequence[Scene]) -> tuple
     held = [scene for scene in held if len(scene.outline) < 4 or shapely.Polygon(scene.outline).intersects(one.shape)]
     held.sort(key=lambda scene: (-support[scene.day], scene.day, scene.id))
     return sorted({scene.sensor for scene in held}), [scene.id for scene in held]
-
-
-def _renamed(frame: pd.DataFrame, site_ids: Mapping[str, str]) -> list[str]:
-    return [site_ids[own] for own in frame["site_id"]]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import shapely
@@ -49,18 +49,23 @@ def outlines(pixels: ChangePixels, regions: Sequence[Ints], *, aoi: BaseGeometry
 
 
 def points(pixels: ChangePixels, regions: Sequence[Ints]) -> NDArray[Any]:
-    """One point per region: the centre of its pixel nearest to the mean of its centres, so it lies on the region."""
-    lon, lat = pixels.lonlat()
-    label = np.repeat(np.arange(len(regions)), [len(index) for index in regions])
+    """One point per region: the centre of its middle pixel, so it lies on the region."""
     index = np.concatenate([*regions, np.zeros(0, np.int64)])
-    weight = np.maximum(np.bincount(label, minlength=len(regions)), 1)
-    mean = [np.bincount(label, weights=axis[index], minlength=len(regions)) / weight for axis in (lon, lat)]
-    off = np.hypot(lon[index] - mean[0][label], lat[index] - mean[1][label]).round(9)
-    order = np.lexsort((index, off, label))
-    first = order[np.r_[True, np.diff(label[order]) > 0]] if len(order) else order
-    centres = [shapely.Point(x, y) for x, y in zip(lon[index[first]], lat[index[first]], strict=True)]
-    found: NDArray[Any] = shapely.set_precision(np.array(centres, dtype=object), GRID_DEG)
-    return found
+    number = np.repeat(np.arange(len(regions)), [len(one) for one in regions])
+    lon, lat = pixels.take(index).lonlat()
+    middle = middles(lon, lat, number)
+    return cast("NDArray[Any]", shapely.set_precision(shapely.points(lon[middle], lat[middle]), GRID_DEG))
+
+
+def middles(lon: Floats, lat: Floats, number: Ints) -> Ints:
+    """For each region number, ascending, where its centre nearest to the mean of its centres stands."""
+    if not len(number):
+        return number
+    count = np.maximum(np.bincount(number), 1)
+    off_lon, off_lat = (axis - (np.bincount(number, weights=axis) / count)[number] for axis in (lon, lat))
+    order = np.lexsort((np.arange(len(number)), np.hypot(off_lon, off_lat).round(9), number))
+    first: Ints = order[np.r_[True, np.diff(number[order]) > 0]]
+    return first
 
 
 def width_m(pixels: ChangePixels, index: Ints) -> float:
@@ -97,9 +102,10 @@ def exposed_edges(pixels: ChangePixels, index: Ints) -> Ints:
 def _squares(col: Ints, row: Ints) -> BaseGeometry:
     """Union of unit squares in lattice indices; parts that meet at corners only stay apart."""
     if len(col) == 1:
-        return shapely.box(col[0], row[0], col[0] + 1, row[0] + 1)
-    mask, left, top = _window(col, row)
-    found = shapes(mask, mask=mask, connectivity=4, transform=Affine.translation(left, top))
+        left, top = float(col[0]), float(row[0])
+        return cast("BaseGeometry", shapely.box(left, top, left + 1, top + 1))
+    mask, west, north = _window(col, row)
+    found = shapes(mask, mask=mask, connectivity=4, transform=Affine.translation(west, north))
     return _polygonal(shapely.GeometryCollection([shapely.geometry.shape(part) for part, _ in found]))
 
 

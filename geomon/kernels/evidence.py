@@ -1,26 +1,30 @@
 """How much likelier one look makes "this pixel is partly mined" than its best innocent explanation.
 
-In: one look's reflectances, what the baseline predicts for that day, and the baseline's residual scale. Out: a clipped
-log-likelihood ratio per pixel and the mixing fractions of the mined explanation. It keeps no memory: `sequential` adds
-the looks up.
+In: one look's reflectances, what the baseline predicts for that day, the baseline's residual scale, and what the pixel
+showed before. Out: a clipped log-likelihood ratio per pixel and the mixing fractions of the mined explanation. It keeps
+no memory: `sequential` adds looks up.
 
 The model. Let mu be the predicted spectrum and r the residual. Innocent changes move a pixel along known directions:
-haze and thin cloud towards white, shadow towards black, fire towards char, an early or late season along d(mu)/dt, a
-wetter or drier year along the pixel's own yearly swing. Each direction d has a prior spread s, so under "innocent" r ~
-N(0, V + sum s^2 d d'), V the noise. Under "mined" the pixel has mixed with bare alluvium and with turbid or standing
-water: r ~ N(sum f_m (e_m - mu), same), f >= 0. Whitening by the Cholesky factor of the innocent covariance turns this
-into a small non-negative least squares; the evidence is the gain of the best mixture of at most one bare and one water
-endmember holding at least `MIN_FRACTION` of the pixel, less `OCCAM` for the freedom of choosing it. A direction that
-innocent changes share with mining therefore carries no evidence, and a band that a sensor lacks is left out of the sum.
+haze and thin cloud towards white, shadow towards black, fire towards char, curing towards straw, an early or late
+season along d(mu)/dt, another year along the way to the opposite season. Each direction d has a prior spread s, so
+under "innocent" r ~ N(0, V + sum s^2 d d'), V the noise. Under "mined" the pixel has mixed with bare alluvium and with
+turbid or standing water: r ~ N(sum f_m (e_m - mu), same), f >= 0. Whitening by the Cholesky factor of the innocent
+covariance turns this into a small non-negative least squares; the evidence is the gain of the best mixture of at most
+one bare and one water endmember that holds at least `MIN_FRACTION` of the pixel, less `OCCAM` for the freedom of
+choosing it. A direction that innocent changes share with mining therefore carries no evidence, and a band that a sensor
+lacks is left out of the sum.
 
-References: Smith et al. 1990 (spectral mixture analysis, RSE 31, 1-26) for the mixture; Zhu & Woodcock 2012 (Fmask, RSE
-118, 83-94), equation 3, for the haze test; Neyman-Pearson clipping after Huber 1965 (Ann. Math. Stat. 36, 1753-1758).
+Where a pixel has shown a mixture before and this look gives no new evidence, the question is whether that mixture, at
+half its strength or more, is still there: a look that could not tell (straw and bare ground at the end of the dry
+season) counts for little.
+
+References: Smith et al. 1990 (RSE 31, 1-26) for spectral mixtures; Huber 1965 (Ann. Math. Stat. 36, 1753-1758) for
+clipped ratios.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -28,55 +32,41 @@ from numpy.typing import NDArray
 
 from geomon.kernels._jit import kernel
 from geomon.kernels.quality import CLEAR, DOUBTFUL
-from geomon.model import BANDS
-
-UNIT: Final = 1e-4
-"""Reflectance of one integer step in every int16 array."""
-
-NODATA_REFLECTANCE: Final = -32768
-
-_SPECTRA: Final = {
-    # Surface reflectance in BANDS order: blue green red nir swir16 swir22, rounded to what the classes have in common.
-    # Bare: quartz sand and lateritic soil of the ECOSTRESS library (Baldridge et al. 2009, RSE 113, 711-715).
-    # Water: red reflectance 0.1-0.2 at 100-1000 FNU, near zero in the SWIR (Dogliotti et al. 2015, RSE 156, 157-168).
-    # Char: Pereira 2003, IEEE TGRS 41, 1620-1628. White: optically thick cloud (Zhu & Woodcock 2012).
-    "bare_bright": (0.14, 0.20, 0.26, 0.34, 0.43, 0.38),
-    "bare_red": (0.06, 0.10, 0.17, 0.26, 0.36, 0.31),
-    "turbid": (0.08, 0.12, 0.15, 0.10, 0.03, 0.02),
-    "clear_water": (0.035, 0.045, 0.035, 0.02, 0.01, 0.01),
-    "char": (0.03, 0.035, 0.04, 0.07, 0.12, 0.12),
-    "white": (0.60, 0.60, 0.60, 0.62, 0.50, 0.40),
-}
-MINED: Final = ("bare_bright", "bare_red", "turbid", "clear_water")
-_N_BARE: Final = 2
+from geomon.kernels.spectra import (
+    DOUBTFUL_HAZE,
+    DOUBTFUL_SHADOW,
+    FIRE,
+    GREENEST,
+    HAZE,
+    HAZE_TEST,
+    LARGEST_SWING,
+    N_BARE,
+    NODATA_REFLECTANCE,
+    RELATIVE,
+    SEASON_DAYS,
+    SHADOW,
+    STRAW,
+    SWING,
+    UNIT,
+    SpectralModel,
+)
 
 MIN_FRACTION: Final = 0.2
-"""Smallest mined share tested for: a 26 m pit fills 0.2 of its outer pixels; below it S2 noise wins (domain.md 1, pixel
-arithmetic).
+"""Smallest mined share tested for: below it Sentinel-2's noise wins (domain.md 1: a pit of 10 m fills 0.8 of a pixel).
 """
+LARGEST_FRACTION: Final = 1.2
+"""Fractions may sum to a little more than 1, since ground brighter than its endmember exists."""
 OCCAM: Final = 1.0
 CLIP_LOW: Final = -2.0
 CLIP_HIGH: Final = 4.0
 """One look alone must never convict: three looks at the upper clip make odds of e^12, one makes e^4."""
 AS_PREDICTED_SIGMA: Final = 2.0
-"""No band further out than this: nothing to explain, the pixel costs no more time."""
+"""No band further out than this: nothing to explain, and unless an answer is pending the pixel costs no more time."""
+WEAKEST: Final = 0.5
+STRONGEST: Final = 1.5
+"""How much of the mixture shown before must be there to say that it still is, and how much more may be."""
 
-FLOOR: Final = (0.008, 0.008, 0.009, 0.018, 0.014, 0.014)
-"""Smallest residual scale by band [reflectance]: Sentinel-2 L2A surface reflectance uncertainty 0.005-0.02 (S2 MPC L2A
-data quality report).
-"""
-RELATIVE: Final = 0.05
-"""Share of the predicted reflectance added in quadrature: illumination and BRDF, 5 % (Roy et al. 2017, RSE 199, 25-38).
-"""
-
-_SPREAD: Final = {"white": 0.20, "black": 0.15, "char": 0.35, "season_days": 12.0, "swing": 0.30}
-"""Prior spread of each innocent direction: mixing shares, days, share of the yearly swing. Set by reasoning;
-benchmarks/accuracy.py measures them.
-"""
-_DOUBTFUL_SPREAD: Final = {"white": 0.60, "black": 0.40, "char": 0.35, "season_days": 12.0, "swing": 0.30}
-
-_N_NUISANCE: Final = 5
-_MAX_BANDS: Final = len(BANDS)
+_N_NUISANCE: Final = 6
 
 
 class Prediction(NamedTuple):
@@ -98,47 +88,25 @@ class Moment(NamedTuple):
     opposite: NDArray[np.float64]
 
 
-class Evidence(NamedTuple):
-    """One look's evidence: log-likelihood ratio float32 (P), NaN = not a clear look; fractions uint8 (P) percent."""
+class Fractions(NamedTuple):
+    """Mixture of bare ground, turbid and still water, each uint8 (P), percent; all zero where nothing was shown."""
 
-    ratio: NDArray[np.float32]
     bare: NDArray[np.uint8]
     turbid: NDArray[np.uint8]
     still: NDArray[np.uint8]
 
 
-@dataclass(frozen=True, slots=True)
-class SpectralModel:
-    """The constants above, cut to the bands that are there."""
+class Evidence(NamedTuple):
+    """One look's evidence: log-likelihood ratio float32 (P), NaN = not a clear look; the mixture that explains it."""
 
-    mined: NDArray[np.float64]
-    char: NDArray[np.float64]
-    white: NDArray[np.float64]
-    floor: NDArray[np.float64]
-    blue: int
-    red: int
-
-
-def spectral_model(bands: Sequence[str]) -> SpectralModel:
-    """Endmembers and floors for a subset of BANDS, in the order given; unknown bands are a KeyError of the caller."""
-    at = [BANDS.index(band) for band in bands]
-
-    def cut(values: Sequence[float]) -> NDArray[np.float64]:
-        return np.array([values[i] for i in at], np.float64)
-
-    return SpectralModel(
-        mined=np.array([cut(_SPECTRA[name]) for name in MINED]),
-        char=cut(_SPECTRA["char"]),
-        white=cut(_SPECTRA["white"]),
-        floor=cut(FLOOR),
-        blue=bands.index("blue") if "blue" in bands else -1,
-        red=bands.index("red") if "red" in bands else -1,
-    )
+    ratio: NDArray[np.float32]
+    shows: Fractions
 
 
 def evidence(
     reflectance: NDArray[np.int16],
     quality: NDArray[np.uint8],
+    shown: Fractions,
     *,
     prediction: Prediction,
     moment: Moment,
@@ -153,6 +121,9 @@ def evidence(
         UNIT; NODATA_REFLECTANCE where there is none.
     quality : uint8, shape (P,)
         Codes of `geomon.kernels.quality`; CLEAR and DOUBTFUL are looked at.
+    shown : Fractions
+        What each pixel has shown in its run of evidence, zero where none is under way: there a look that is as
+        predicted is worth CLIP_LOW and costs no time.
     prediction, moment, model
         Baseline, day and endmembers, all with the same B and K.
     min_looks : int
@@ -162,24 +133,10 @@ def evidence(
     -------
     Evidence
     """
-    pixels = quality.shape[0]
-    out = Evidence(
-        np.full(pixels, np.nan, np.float32),
-        np.zeros(pixels, np.uint8),
-        np.zeros(pixels, np.uint8),
-        np.zeros(pixels, np.uint8),
-    )
-    spreads = np.array([list(_SPREAD.values()), list(_DOUBTFUL_SPREAD.values())], np.float64)
-    _evidence(
-        reflectance,
-        quality,
-        prediction,
-        moment,
-        _Constants(model.mined, model.char, model.white, model.floor, spreads),
-        (model.blue, model.red, min_looks),
-        out,
-    )
-    return out
+    ratio = np.full(quality.shape[0], np.nan, np.float32)
+    shows = Fractions(*(np.zeros(quality.shape[0], np.uint8) for _ in range(3)))
+    _evidence(reflectance, quality, shown, (prediction, moment, model, min_looks), ratio, shows)
+    return Evidence(ratio, shows)
 
 
 def usable(reflectance: NDArray[np.int16], quality: NDArray[np.uint8], *, bands: Sequence[str]) -> NDArray[np.bool_]:
@@ -191,50 +148,51 @@ def usable(reflectance: NDArray[np.int16], quality: NDArray[np.uint8], *, bands:
     if "blue" in bands and "red" in bands:
         blue = reflectance[bands.index("blue")].astype(np.float32)
         red = reflectance[bands.index("red")].astype(np.float32)
-        good &= (blue - 0.5 * red) * np.float32(UNIT) <= 0.08
+        good &= (blue - 0.5 * red) * np.float32(UNIT) <= HAZE_TEST
     return np.asarray(good)
 
 
-class _Constants(NamedTuple):
-    mined: NDArray[np.float64]
-    char: NDArray[np.float64]
-    white: NDArray[np.float64]
-    floor: NDArray[np.float64]
-    spreads: NDArray[np.float64]
-
-
 @kernel
-def _evidence(y: Any, quality: Any, prediction: Any, moment: Any, c: Any, numbers: Any, out: Any) -> None:
-    blue, red, min_looks = numbers
+def _evidence(y: Any, quality: Any, shown: Any, given: Any, ratio: Any, shows: Any) -> None:
+    prediction, moment, model, min_looks = given
     n_bands, pixels = y.shape
     spectra = np.empty((3, n_bands))  # predicted, residual, noise variance
     directions = np.empty((_N_NUISANCE, n_bands))
     factor = np.empty((n_bands, n_bands))
+    share = np.empty(model.mined.shape[0])
     for p in range(pixels):
         looked_at = DOUBTFUL <= quality[p] <= CLEAR and prediction.n[p] >= min_looks
-        if not looked_at or _lacks(y, p) or (blue >= 0 and red >= 0 and _is_haze(y[blue, p], y[red, p])):
+        if not looked_at or _is_spoilt(y, p, model):
             continue
-        if _expect(y, prediction, moment, c, p, spectra) < AS_PREDICTED_SIGMA * AS_PREDICTED_SIGMA:
-            out.ratio[p] = CLIP_LOW
+        pending = np.int64(shown.bare[p]) + shown.turbid[p] + shown.still[p] > 0
+        far = _expect(y, prediction, moment, model, p, spectra)
+        if far < AS_PREDICTED_SIGMA * AS_PREDICTED_SIGMA and not pending:
+            ratio[p] = CLIP_LOW
             continue
-        _innocent(prediction, moment, c, p, spectra[0], directions)
-        doubt = np.int64(quality[p] == DOUBTFUL)
-        _whiten(spectra[2], directions, c.spreads[doubt], factor)
-        _judge(factor, spectra[0], spectra[1], c.mined, out, p)
-        if doubt:
-            out.ratio[p] = min(out.ratio[p], 0.5 * CLIP_HIGH)
+        doubtful = quality[p] == DOUBTFUL
+        _innocent(prediction, moment, model, p, doubtful, spectra[0], directions)
+        _factorise(spectra[2], directions, factor)
+        gain = _judge(factor, spectra, model.mined, shown, p, share)
+        ratio[p] = min(max(gain, CLIP_LOW), 0.5 * CLIP_HIGH if doubtful else CLIP_HIGH)
+        total = max(share.sum(), 1.0)
+        shows.bare[p] = np.uint8(100.0 * (share[0] + share[1]) / total + 0.5)
+        shows.turbid[p] = np.uint8(100.0 * share[2] / total + 0.5)
+        shows.still[p] = np.uint8(100.0 * share[3] / total + 0.5)
 
 
 @kernel
-def _lacks(y: Any, p: int) -> bool:
-    lacking = False
+def _is_spoilt(y: Any, p: int, model: Any) -> bool:
+    """No data in some band, or haze by the look's own spectrum."""
+    spoilt = False
     for b in range(y.shape[0]):
-        lacking |= y[b, p] == NODATA_REFLECTANCE
-    return lacking
+        spoilt |= y[b, p] == NODATA_REFLECTANCE
+    if model.blue >= 0 and model.red >= 0:
+        spoilt |= (y[model.blue, p] - 0.5 * y[model.red, p]) * UNIT > HAZE_TEST
+    return spoilt
 
 
 @kernel
-def _expect(y: Any, prediction: Any, moment: Any, c: Any, p: int, spectra: Any) -> float:
+def _expect(y: Any, prediction: Any, moment: Any, model: Any, p: int, spectra: Any) -> float:
     """Fill predicted, residual and noise variance; return the largest squared residual in variances."""
     k_terms = moment.row.shape[0]
     widen = 1.0 + k_terms / prediction.n[p]
@@ -245,7 +203,7 @@ def _expect(y: Any, prediction: Any, moment: Any, c: Any, p: int, spectra: Any) 
             total += prediction.coefficients[p, b, k] * moment.row[k]
         mu = total * UNIT
         residual = y[b, p] * UNIT - mu
-        scale = max(prediction.sigma[p, b] * UNIT, c.floor[b])
+        scale = max(prediction.sigma[p, b] * UNIT, model.floor[b])
         variance = scale * scale * widen + (RELATIVE * mu) ** 2
         spectra[0, b], spectra[1, b], spectra[2, b] = mu, residual, variance
         far = max(far, residual * residual / variance)
@@ -253,36 +211,54 @@ def _expect(y: Any, prediction: Any, moment: Any, c: Any, p: int, spectra: Any) 
 
 
 @kernel
-def _innocent(prediction: Any, moment: Any, c: Any, p: int, mu: Any, directions: Any) -> None:
-    """Where haze, shadow, fire, a shifted season and another year would move this pixel."""
+def _innocent(prediction: Any, moment: Any, model: Any, p: int, doubtful: bool, mu: Any, directions: Any) -> None:
+    """Where innocent changes would move this pixel, each direction times its spread."""
+    swing = _curing(prediction, model, p, mu)
+    white = DOUBTFUL_HAZE if doubtful else HAZE
+    black = DOUBTFUL_SHADOW if doubtful else SHADOW
     for b in range(mu.shape[0]):
         slope = 0.0
         other = 0.0
         for k in range(moment.row.shape[0]):
             slope += prediction.coefficients[p, b, k] * moment.per_day[k]
             other += prediction.coefficients[p, b, k] * moment.opposite[k]
-        directions[0, b] = c.white[b] - mu[b]
-        directions[1, b] = -mu[b]
-        directions[2, b] = c.char[b] - mu[b]
-        directions[3, b] = slope * UNIT
-        directions[4, b] = other * UNIT - mu[b]
+        directions[0, b] = white * (model.white[b] - mu[b])
+        directions[1, b] = black * -mu[b]
+        directions[2, b] = (FIRE[0] + FIRE[1] * swing) * (model.char[b] - mu[b])
+        directions[3, b] = (STRAW[0] + STRAW[1] * swing) * (model.straw[b] - mu[b])
+        directions[4, b] = SEASON_DAYS * slope * UNIT
+        directions[5, b] = SWING * (other * UNIT - mu[b])
 
 
 @kernel
-def _is_haze(blue: int, red: int) -> bool:
-    """Haze-optimised test of Fmask: blue - red / 2 above 0.08 is cloud or thick haze; bare and turbid ground is redder."""
-    return (blue - 0.5 * red) * UNIT - 0.08 > 0.0
+def _curing(prediction: Any, model: Any, p: int, mu: Any) -> float:
+    """How readily this pixel cures or burns today.
+
+    The yearly amplitude of NIR less red as a share of the mean NIR, times how far into its dry season the pixel is
+    (from GREENEST at its greenest to 1 at its driest): grass does not cure at the height of the rains.
+    """
+    if model.red < 0 or model.nir < 0:
+        return LARGEST_SWING
+    power = 0.0
+    for k in range(1, 5):
+        nir = np.float64(prediction.coefficients[p, model.nir, k])
+        power += (nir - np.float64(prediction.coefficients[p, model.red, k])) ** 2
+    nir = np.float64(prediction.coefficients[p, model.nir, 0])
+    amplitude = np.sqrt(power) + 1.0
+    middle = nir - np.float64(prediction.coefficients[p, model.red, 0])
+    dryness = 0.5 * (middle + amplitude - (mu[model.nir] - mu[model.red]) / UNIT) / amplitude
+    season = GREENEST + (1.0 - GREENEST) * min(max(dryness, 0.0), 1.0)
+    return min(amplitude / max(nir, 500.0), LARGEST_SWING) * season
 
 
 @kernel
-def _whiten(v: Any, directions: Any, spread: Any, factor: Any) -> None:
-    """Lower Cholesky factor of diag(v) + sum s^2 d d', in place in `factor`."""
-    n = v.shape[0]
-    for i in range(n):
+def _factorise(variance: Any, directions: Any, factor: Any) -> None:
+    """Lower Cholesky factor of diag(variance) + sum d d', in place."""
+    for i in range(variance.shape[0]):
         for j in range(i + 1):
-            total = v[i] if i == j else 0.0
+            total = variance[i] if i == j else 0.0
             for d in range(_N_NUISANCE):
-                total += spread[d] * spread[d] * directions[d, i] * directions[d, j]
+                total += directions[d, i] * directions[d, j]
             for k in range(j):
                 total -= factor[i, k] * factor[j, k]
             factor[i, j] = np.sqrt(total) if i == j else total / factor[j, j]
@@ -298,43 +274,57 @@ def _solve(factor: Any, values: Any) -> None:
 
 
 @kernel
-def _judge(factor: Any, mu: Any, r: Any, mined: Any, out: Any, p: int) -> None:
-    """Best mixture of at most one bare and one water endmember; ties go to the first."""
+def _judge(factor: Any, spectra: Any, mined: Any, shown: Any, p: int, share: Any) -> float:
+    """Log-likelihood ratio of the best mixture (into `share`), or of the one shown before where that says less."""
     n_mined, n = mined.shape
-    z = r.copy()
+    z = spectra[1].copy()
     _solve(factor, z)
     whitened = np.empty((n_mined, n))
     for m in range(n_mined):
-        whitened[m] = mined[m] - mu
+        whitened[m] = mined[m] - spectra[0]
         _solve(factor, whitened[m])
     best = -1e9
-    share = np.zeros(n_mined)
     for i in range(n_mined):
         for j in range(-1, n_mined):
-            if j < 0 or (i < _N_BARE <= j):
+            if j < 0 or (i < N_BARE <= j):
                 f, g, gain = _mixture(whitened, z, i, j)
                 if gain > best:
                     best = gain
                     share[:] = 0.0
                     share[j] = g  # with j = -1 this is a zero in the last place, which i may set again
                     share[i] = f
-    out.ratio[p] = min(max(best - OCCAM, CLIP_LOW), CLIP_HIGH)
-    total = max(share.sum(), 1.0)
-    out.bare[p] = np.uint8(100.0 * (share[0] + share[1]) / total + 0.5)
-    out.turbid[p] = np.uint8(100.0 * share[2] / total + 0.5)
-    out.still[p] = np.uint8(100.0 * share[3] / total + 0.5)
+    if best > 2.0 * OCCAM:
+        return best - OCCAM
+    if np.int64(shown.bare[p]) + shown.turbid[p] + shown.still[p] == 0:
+        return min(best, 0.0)
+    water = shown.turbid[p] * whitened[2] + shown.still[p] * whitened[3]
+    bright = _still_there((shown.bare[p] * whitened[0] + water) / 100.0, z)
+    red = _still_there((shown.bare[p] * whitened[1] + water) / 100.0, z)
+    return min(max(bright, red), OCCAM)
+
+
+@kernel
+def _still_there(direction: Any, z: Any) -> float:
+    """Log-likelihood ratio of a known mixture at WEAKEST to STRONGEST of its strength."""
+    gram = 1e-12
+    fit = 0.0
+    for b in range(z.shape[0]):
+        gram += direction[b] * direction[b]
+        fit += direction[b] * z[b]
+    strength = min(max(fit / gram, WEAKEST), STRONGEST)
+    return float(strength * fit - 0.5 * strength * strength * gram)
 
 
 @kernel
 def _mixture(whitened: Any, z: Any, i: int, j: int) -> Any:
-    """Fractions and log-likelihood gain of endmember i alone (j < 0) or with j, MIN_FRACTION or more in all."""
+    """Fractions and gain of endmember i alone (j < 0) or with j, holding MIN_FRACTION of the pixel or more in all."""
     gii = 0.0
     hi = 0.0
     for b in range(z.shape[0]):
         gii += whitened[i, b] * whitened[i, b]
         hi += whitened[i, b] * z[b]
     if j < 0:
-        f = min(max(hi / gii, MIN_FRACTION), 1.2)
+        f = min(max(hi / gii, MIN_FRACTION), LARGEST_FRACTION)
         return f, 0.0, f * hi - 0.5 * f * f * gii
     gij = 0.0
     gjj = 0.0
@@ -350,11 +340,7 @@ def _mixture(whitened: Any, z: Any, i: int, j: int) -> Any:
     g = (hj * gii - hi * gij) / det
     if f <= 0.0 or g <= 0.0:
         return 0.0, 0.0, -1e9
-    scale = 1.0
-    if f + g < MIN_FRACTION:
-        scale = MIN_FRACTION / (f + g)
-    elif f + g > 1.2:
-        scale = 1.2 / (f + g)
+    scale = min(max(1.0, MIN_FRACTION / (f + g)), LARGEST_FRACTION / (f + g))
     f *= scale
     g *= scale
     return f, g, f * hi + g * hj - 0.5 * (f * f * gii + 2.0 * f * g * gij + g * g * gjj)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomon.kernels._jit import kernel
-from geomon.kernels.evidence import Evidence
+from geomon.kernels.evidence import Evidence, Fractions
 from geomon.model import AlertStatus
 
 SCORE_UNIT: Final = 1.0 / 256.0
@@ -28,14 +28,16 @@ HIT: Final = 1.0
 """A look has evidence when mined is e times likelier than innocent, after `OCCAM`."""
 CONFIRM_SCORE: Final = 6.0
 """Odds of 400 to 1 in favour, against one mined pixel in a thousand clear ones that show any evidence at all."""
-MAX_SCORE: Final = 24.0
+UNDO_SCORE: Final = 3.0
+"""Odds of twenty to one, gathered since the last look with evidence, undo a confirmed change; stored in AGAINST_UNIT.
+"""
+AGAINST_UNIT: Final = 1.0 / 16.0
+MAX_SCORE: Final = 10.0
+"""Cap of the sum: five looks that speak against it at the lower clip undo any run, however long it was."""
 LAST_LOOKS: Final = 4
 CONFIRM_HITS: Final = 3
 DROP_DAYS: Final = 180
 DROP_LOOKS: Final = 4
-PASSING_DAYS: Final = 180
-"""A change that is gone on four clear looks in a row within this time was a fire, a flood or a crop, and is dropped:
-burns recover in weeks and farms green within a season (domain.md 1), pits stay open for longer."""
 _MEMORY: Final = 8.0
 """Fractions are a running mean over about the last eight looks with evidence."""
 
@@ -56,9 +58,12 @@ class Ladder(NamedTuple):
     alert: NDArray[np.uint8]
     score: NDArray[np.int16]
     recent: NDArray[np.uint8]
+    against: NDArray[np.uint8]
     first_seen: NDArray[np.uint16]
     confirmed_on: NDArray[np.uint16]
     last_seen: NDArray[np.uint16]
+    gone_on: NDArray[np.uint16]
+    again_on: NDArray[np.uint16]
     last_clear: NDArray[np.uint16]
     n_clear: NDArray[np.uint16]
     n_hits: NDArray[np.uint16]
@@ -75,6 +80,7 @@ def start(pixels: int) -> Ladder:
         "score": np.int16,
         "alert": np.uint8,
         "recent": np.uint8,
+        "against": np.uint8,
         "bare": np.uint8,
         "turbid": np.uint8,
         "still": np.uint8,
@@ -105,6 +111,13 @@ def advance(state: Ladder, look: Evidence, *, day: int) -> Ladder:
     return after
 
 
+def shown(state: Ladder) -> Fractions:
+    """What each pixel has shown in its run of evidence so far, zero where none is under way: for `evidence`."""
+    under_way = (state.alert == _CONFIRMED) | (state.score > 0)
+    bare, turbid, still = (np.where(under_way, part, np.uint8(0)) for part in (state.bare, state.turbid, state.still))
+    return Fractions(bare, turbid, still)
+
+
 def settle(state: Ladder, *, as_of: int) -> NDArray[np.uint8]:
     """Alert codes as known on a day: a run that waited 180 days without four clear looks is unresolved, not dropped."""
     waiting = (state.alert == _CANDIDATE) | (state.alert == _PROVISIONAL)
@@ -124,14 +137,14 @@ def _advance(s: Any, look: Any, day: int) -> None:
         s.last_clear[p] = np.uint16(day)
         hit = ratio >= HIT
         if s.alert[p] == _CONFIRMED:
-            _follow(s, look, p, day, hit)
+            _follow(s, look, p, day)
             continue
         running = s.score[p] > 0
         if not running and not hit:
             continue
         if not running:
             _open(s, p, day)
-        _weigh(s, look, p, day, hit)
+        _weigh(s, look, p, day)
 
 
 @kernel
@@ -140,6 +153,7 @@ def _open(s: Any, p: int, day: int) -> None:
     s.alert[p] = np.uint8(_CANDIDATE)
     s.first_seen[p] = np.uint16(day)
     s.recent[p] = np.uint8(0)
+    s.against[p] = np.uint8(0)
     s.n_hits[p] = np.uint16(0)
     s.n_after[p] = np.uint16(0)
     s.proof[p, 0] = np.uint16(0)
@@ -148,22 +162,15 @@ def _open(s: Any, p: int, day: int) -> None:
 
 
 @kernel
-def _weigh(s: Any, look: Any, p: int, day: int, hit: bool) -> None:
-    score = s.score[p] + np.int64(np.round(look.ratio[p] / SCORE_UNIT))
-    s.score[p] = np.int16(min(max(score, 0), np.int64(MAX_SCORE / SCORE_UNIT)))
-    s.recent[p] = np.uint8((np.int64(s.recent[p]) << 1 | np.int64(hit)) & 0xFF)
-    s.n_after[p] += np.uint16(1)
+def _weigh(s: Any, look: Any, p: int, day: int) -> None:
+    """Before confirmation: climb, or be dropped."""
+    _add(s, p, look.ratio[p])
+    hit = look.ratio[p] >= HIT
     if hit:
         _mark(s, look, p, day)
-        s.proof[p, 0] = s.proof[p, 1]
-        s.proof[p, 1] = s.proof[p, 2]
-        s.proof[p, 2] = np.uint16(day)
         if s.n_hits[p] >= 2:
             s.alert[p] = np.uint8(_PROVISIONAL)
-    hits = np.int64(0)
-    for i in range(LAST_LOOKS):
-        hits += (np.int64(s.recent[p]) >> i) & 1
-    if hit and hits >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
+    if hit and _hits(s, p) >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
         s.alert[p] = np.uint8(_CONFIRMED)
         s.confirmed_on[p] = np.uint16(day)
         return
@@ -176,15 +183,52 @@ def _weigh(s: Any, look: Any, p: int, day: int, hit: bool) -> None:
 
 
 @kernel
-def _follow(s: Any, look: Any, p: int, day: int, hit: bool) -> None:
-    """After confirmation: count, and withdraw what was a passing change."""
+def _add(s: Any, p: int, ratio: float) -> None:
+    """Count a clear look: its evidence into the score, its verdict into the memory of the last looks."""
+    score = s.score[p] + np.int64(np.round(ratio / SCORE_UNIT))
+    s.score[p] = np.int16(min(max(score, 0), np.int64(MAX_SCORE / SCORE_UNIT)))
+    s.recent[p] = np.uint8((np.int64(s.recent[p]) << 1 | np.int64(ratio >= HIT)) & 0xFF)
     s.n_after[p] += np.uint16(1)
-    s.recent[p] = np.uint8((np.int64(s.recent[p]) << 1 | np.int64(hit)) & 0xFF)
-    if hit:
+
+
+@kernel
+def _follow(s: Any, look: Any, p: int, day: int) -> None:
+    """After confirmation: is it still there? What is gone may open again, as a new event with its own dates."""
+    _add(s, p, look.ratio[p])
+    if look.ratio[p] >= HIT:
         _mark(s, look, p, day)
-    elif np.int64(s.recent[p]) % (1 << LAST_LOOKS) == 0 and day - np.int64(s.first_seen[p]) <= PASSING_DAYS:
-        s.alert[p] = np.uint8(_DROPPED)
+        s.against[p] = np.uint8(0)
+        if s.gone_on[p] > 0:
+            _reopen(s, p, day)
+        return
+    s.against[p] = np.uint8(min(s.against[p] - min(look.ratio[p], 0.0) / AGAINST_UNIT + 0.5, 255.0))
+    if s.gone_on[p] > 0:
+        s.again_on[p] = np.uint16(0) if s.score[p] == 0 else s.again_on[p]
+    elif s.against[p] * AGAINST_UNIT >= UNDO_SCORE and _hits(s, p) == 0:
+        s.gone_on[p] = np.uint16(day)
         s.score[p] = np.int16(0)
+
+
+@kernel
+def _reopen(s: Any, p: int, day: int) -> None:
+    """Evidence where a change was gone: a new event once it passes the same test as the first."""
+    if s.again_on[p] == 0:
+        s.again_on[p] = np.uint16(day)
+        s.recent[p] = np.uint8(1)
+    if _hits(s, p) >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
+        s.first_seen[p] = s.again_on[p]
+        s.confirmed_on[p] = np.uint16(day)
+        s.gone_on[p] = np.uint16(0)
+        s.again_on[p] = np.uint16(0)
+
+
+@kernel
+def _hits(s: Any, p: int) -> int:
+    """Looks with evidence among the last LAST_LOOKS clear ones."""
+    hits = np.int64(0)
+    for i in range(LAST_LOOKS):
+        hits += (np.int64(s.recent[p]) >> i) & 1
+    return hits
 
 
 @kernel
@@ -203,7 +247,11 @@ def _mark(s: Any, look: Any, p: int, day: int) -> None:
     """Take the look's fractions into the running means."""
     s.n_hits[p] += np.uint16(1)
     s.last_seen[p] = np.uint16(day)
+    if s.alert[p] != _CONFIRMED or s.gone_on[p] > 0:
+        s.proof[p, 0] = s.proof[p, 1]
+        s.proof[p, 1] = s.proof[p, 2]
+        s.proof[p, 2] = np.uint16(day)
     share = 1.0 / min(np.float64(s.n_hits[p]), _MEMORY)
-    s.bare[p] = np.uint8(s.bare[p] + share * (np.float64(look.bare[p]) - s.bare[p]) + 0.5)
-    s.turbid[p] = np.uint8(s.turbid[p] + share * (np.float64(look.turbid[p]) - s.turbid[p]) + 0.5)
-    s.still[p] = np.uint8(s.still[p] + share * (np.float64(look.still[p]) - s.still[p]) + 0.5)
+    s.bare[p] = np.uint8(s.bare[p] + share * (np.float64(look.shows.bare[p]) - s.bare[p]) + 0.5)
+    s.turbid[p] = np.uint8(s.turbid[p] + share * (np.float64(look.shows.turbid[p]) - s.turbid[p]) + 0.5)
+    s.still[p] = np.uint8(s.still[p] + share * (np.float64(look.shows.still[p]) - s.still[p]) + 0.5)

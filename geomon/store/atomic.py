@@ -35,7 +35,7 @@ _ADVICE = {
 
 
 _FOREIGN = (RuntimeError, sqlite3.Error)
-"""What GDAL's vector drivers and SQLite raise when the disk is full; anything else of that kind is not ours to translate."""
+"""What GDAL's vector drivers and SQLite raise when the disk is full; else they are bugs."""
 _SPARE_BYTES = 1 << 20
 
 

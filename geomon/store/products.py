@@ -31,6 +31,7 @@ LIST_SEPARATOR: Final = "; "
 
 _GEOJSON: Final = {"RFC7946": "YES", "COORDINATE_PRECISION": "7", "ID_FIELD": "id", "WRITE_NAME": "NO"}
 _GEOM: Final = "geom"
+_SIDES: Final = ("xmin", "ymin", "xmax", "ymax")
 
 
 def write_geojson(frame: pd.DataFrame, path: Path, *, table: str) -> None:
@@ -78,20 +79,11 @@ def write_gpkg(frames: Mapping[str, pd.DataFrame], path: Path, *, as_of: date) -
 
 def write_parquet(frame: pd.DataFrame, path: Path, *, table: str) -> None:
     """Write a table as Parquet (zstd), as GeoParquet 1.1 with a bbox covering where it has a geometry."""
-    import pandas as pd
     import pyarrow.parquet as pq
 
     check_table(frame, table)
     typed = to_arrow(frame, table)
-    if GEOMETRY[table] == "none":
-        pq.write_table(typed, path, compression="zstd")
-        return
-    import geopandas as gpd
-
-    columns = typed.to_pandas(types_mapper=pd.ArrowDtype).set_index(frame.index)
-    gpd.GeoDataFrame(columns, geometry=frame.geometry).to_parquet(
-        path, index=False, compression="zstd", schema_version="1.1.0", write_covering_bbox=True
-    )
+    pq.write_table(typed if GEOMETRY[table] == "none" else _geo_arrow(typed, frame), path, compression="zstd")
 
 
 def read_parquet(path: Path, *, table: str) -> pd.DataFrame:
@@ -139,6 +131,27 @@ def _write_layer(frame: pd.DataFrame, path: Path, *, table: str) -> None:
         crs="EPSG:4326",
         layer_options={"GEOMETRY_NAME": _GEOM, **options},
     )
+
+
+def _geo_arrow(typed: pa.Table, frame: pd.DataFrame) -> pa.Table:
+    """The table with its geometry, boxes and metadata (GeoParquet 1.1.0); no pandas metadata: types are Arrow's own."""
+    import pyarrow as pa
+
+    bounds = frame.geometry.bounds
+    sides = [pa.array(bounds[old].tolist(), type=pa.float64()) for old in ("minx", "miny", "maxx", "maxy")]
+    boxes = pa.StructArray.from_arrays(sides, names=list(_SIDES))
+    column = {
+        "encoding": "WKB",
+        "crs": frame.crs.to_json_dict(),
+        "geometry_types": sorted(set(frame.geometry.geom_type)),
+        "orientation": "counterclockwise",
+        "covering": {"bbox": {side: ["bbox", side] for side in _SIDES}},
+    }
+    if len(frame):
+        column["bbox"] = [float(side) for side in frame.total_bounds]
+    geo = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": column}}
+    whole = typed.append_column("geometry", _wkb(frame.geometry)).append_column("bbox", boxes)
+    return whole.replace_schema_metadata({"geo": json.dumps(geo)})
 
 
 def _multi(frame: pd.DataFrame) -> pa.Array:

@@ -13,6 +13,7 @@ business.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from geomon.errors import StoreUnavailable
+from geomon.schema import TABLES
 from geomon.store import atomic, checkpoints, products, tiles
 from geomon.store.checkpoints import Checkpoint
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 RUN_RECORD = "run.json"
 _KEY_CHARS = 16
+_READ = {"int": int, "float": float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,15 @@ class Store:
         """A table of a finished stage or of a published run."""
         return products.read_parquet(folder / f"{table}.parquet", table=table)
 
+    def rows(self, folder: Path, table: str) -> list[dict[str, object]]:
+        """A published table without its shapes, as plain values: dates ISO text, null None."""
+        if (shapes := atomic.read_json(folder / f"{table}.geojson")) is not None:
+            features: Any = shapes["features"]
+            return [feature["properties"] for feature in features]
+        with atomic.store_errors(folder), (folder / f"{table}.csv").open(encoding="utf-8", newline="") as file:
+            types = {column.name: _READ.get(column.type, str) for column in TABLES[table]}
+            return [{name: types[name](v) if v else None for name, v in row.items()} for row in csv.DictReader(file)]
+
     def forget_stages(self, *, but: str) -> None:
         """Remove the stages of runs other than `but`: what they were made of has changed."""
         for folder in sorted((self.root / "staging").glob("*")):
@@ -169,6 +181,11 @@ class Store:
     def asof(self, day: date) -> Path:
         """Link to the run that tells what was known on an earlier day."""
         return self.root / "asof" / day.isoformat()
+
+    def link_for(self, as_of: date) -> Path:
+        """Where a run of that as-of is published: `latest`, or `asof(day)` when something newer is there."""
+        newest = self.run_record(self.latest)
+        return self.asof(as_of) if newest is not None and as_of.isoformat() < newest["as_of"] else self.latest
 
     def run_record(self, link: Path) -> Mapping[str, Any] | None:
         """`run.json` of a published run, by its directory or a link to it."""
@@ -193,7 +210,7 @@ class Store:
 
     @contextmanager
     def new_run(self, run_id: str) -> Iterator[Path]:
-        """A directory for a run's files; it stands among the published runs, whole, when the block ends without error."""
+        """A directory for a run's files; it stands among the runs, whole, when the block ends without error."""
         with atomic.new_dir(self.run_dir(run_id)) as temp:
             yield temp
 
