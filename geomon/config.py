@@ -36,16 +36,15 @@ def _day(value: object) -> object:
     return value
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable() or text != text.strip():
+def _printable(value: object) -> object:
+    if isinstance(value, str) and not (value.isprintable() and value == value.strip()):
         raise ValueError("must be printable text without spaces around it")
-    return text
+    return value
 
 
 Day = Annotated[date, BeforeValidator(_day)]
-Text = Annotated[
-    str, Field(min_length=1, max_length=2000), BeforeValidator(lambda v: _printable(v) if isinstance(v, str) else v)
-]
+Text = Annotated[str, Field(min_length=1, max_length=2000), BeforeValidator(_printable)]
+Name = Annotated[str, Field(min_length=1, max_length=80), BeforeValidator(_printable)]
 
 
 class _Options(BaseModel):
@@ -136,7 +135,7 @@ class Engine(_Options):
 class JobConfig(_Options):
     """One monitoring job."""
 
-    name: Text = Field(max_length=80, description="name of the job; written into products")
+    name: Name = Field(description="name of the job; written into products")
     aoi: Text = Field(description="area of interest: GeoJSON, path relative to this file or a name in aoi/")
     source: Source = Field(description="where scenes are looked for")
     period: Periods = Field(description="which time is learnt from and which is watched; dates UTC, inclusive")
@@ -253,9 +252,6 @@ def commented_yaml(config: JobConfig) -> str:
     return "\n".join([f"# effective configuration of {config.file}", *_lines(config, "")]) + "\n"
 
 
-# ---------------------------------------------------------------- reading
-
-
 class _Loader(yaml.SafeLoader):
     """The safe loader, less aliases (a few bytes could become gigabytes) and less keys written twice."""
 
@@ -306,7 +302,7 @@ def _fault(fault: Mapping[str, Any]) -> str:
     if fault["type"] == "extra_forbidden":
         return _unknown(where)
     if fault["type"] == "missing":
-        return f"key '{key}' is missing: {_described(where)}."
+        return f"key '{key}' is missing: {_model_at(where[:-1]).model_fields[where[-1]].description}."
     expected = str(fault["msg"]).removeprefix("Value error, ")
     got = repr(fault["input"])
     return f"key '{key or 'file'}': {expected}; got {got if len(got) <= 80 else got[:77] + '...'}."
@@ -319,11 +315,6 @@ def _unknown(where: Sequence[str]) -> str:
     return f"key '{'.'.join(where)[:200]}' is not known{hint} Known keys here: {', '.join(known)}."
 
 
-def _described(where: Sequence[str]) -> str:
-    field = _model_at(where[:-1]).model_fields.get(where[-1])
-    return field.description or "" if field is not None else ""
-
-
 def _model_at(where: Sequence[str]) -> type[BaseModel]:
     model: type[BaseModel] = JobConfig
     for part in where:
@@ -332,9 +323,6 @@ def _model_at(where: Sequence[str]) -> type[BaseModel]:
             break
         model = inner
     return model
-
-
-# ---------------------------------------------------------------- printing
 
 
 def _lines(options: BaseModel, indent: str) -> Iterator[str]:

@@ -106,7 +106,8 @@ class _Window(Generic[U, R]):
     lost: list[U] = field(default_factory=list)
 
     def results(self) -> Iterator[tuple[U, R | SourceError]]:
-        done = _distributed().as_completed([self._submit(unit) for unit in islice(self.waiting, self.slots)])
+        first = [self._submit(unit) for unit in islice(self.waiting, self.slots)]
+        done = _distributed().as_completed(first, loop=self.client.loop)
         for future in done:
             unit = self.under_way.pop(future.key)
             result = self._result(unit, future)

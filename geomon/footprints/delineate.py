@@ -148,7 +148,7 @@ def _judged(
         area, whole = float(areas[number]), float(pixels.area_m2[found.index].sum())
         scale = area / whole
         here = ground.number == number
-        verdict = attribute(features(pixels, found.index, shape=shapes[number], area_ha=area / M2_PER_HA))
+        verdict = attribute(features(pixels, found, shape=shapes[number], area_ha=area / M2_PER_HA))
         judged.append(
             _Judged(
                 found=found,

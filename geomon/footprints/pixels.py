@@ -33,7 +33,7 @@ METRES_PER_DEGREE: Final = 111_320.0
 """Length of a degree of longitude at the equator (WGS84); used for distances to a seam and extents only, never for an
 area."""
 
-_DAYS: Final = ("first_seen", "confirmed_on", "last_seen", "last_clear")
+_DAYS: Final = ("first_seen", "confirmed_on", "last_seen", "gone_on", "last_clear")
 _COUNTS: Final = ("n_clear", "n_hits", "n_after")
 _PERCENTS: Final = ("bare", "water", "turbid")
 
@@ -55,6 +55,7 @@ class ChangePixels:
     first_seen: Ints
     confirmed_on: Ints
     last_seen: Ints
+    gone_on: Ints
     last_clear: Ints
     n_clear: Ints
     n_hits: Ints

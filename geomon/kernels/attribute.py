@@ -20,12 +20,12 @@ from geomon.model import Confuser, SiteType
 class ObjectFeatures:
     """What is known of one confirmed object.
 
-    `bare`, `water`, `turbid` are mean fractions over its pixels after the change [0-1]; `wet_share` is the share of its
-    pixels with at least `WET_PIXEL` water; `growth_days` the 10-90 % span of its pixels' first_seen; `n_dates` how many
-    distinct first_seen dates hold at least a tenth of its pixels or ten pixels; `persistence` the share of clear looks
-    since first seen that still show it; `greened_share` the share of its pixels whose evidence ended at least 60 days
-    before their last clear look; `width_m` twice the mean distance of its pixels to its edge, doubled again (the width
-    of a band of that mean distance); `length_m` its longest extent.
+    `bare`, `water`, `turbid` are mean fractions over its pixels after the change [0-1]; `wet_share` and `turbid_share`
+    the shares of its pixels with at least WET_PIXEL water and TURBID_PIXEL turbid water; `growth_days` the 10-90 % span
+    of its pixels' first_seen; `burst_share` the largest share that began within twelve days; `persistence` the share of
+    clear looks since first seen that show it; `passing` whether later looks undid it within nine months, `life_days`
+    how long it lasted so far (median); `width_m` the width of a band with its pixels' mean distance to its edge,
+    `length_m` its longest extent.
     """
 
     area_ha: float
@@ -33,10 +33,12 @@ class ObjectFeatures:
     water: float
     turbid: float
     wet_share: float
+    turbid_share: float
     growth_days: float
-    n_dates: int
+    burst_share: float
     persistence: float
-    greened_share: float
+    passing: bool
+    life_days: float
     width_m: float
     length_m: float
 
@@ -53,15 +55,25 @@ class Verdict:
 
 
 WET_PIXEL: Final = 0.15
-"""A pixel with this much water counts as wet: three times the fraction noise of the unmixing on stable forest
-(benchmarks/accuracy.py).
+TURBID_PIXEL: Final = 0.10
+"""A pixel with this much water, or turbid water, counts: set by reasoning. Still water and shade look alike, turbid
+water looks like nothing else here, so the second says more.
 """
 
-_WET_SHARE: Final = 0.08
-_GROWN_DAYS: Final = 25.0
-_ONE_DAY: Final = 12.0
-_THIN_M: Final = 30.0
+_PRIOR: Final = -1.0
+"""Log odds of a confirmed change before it is looked at: of the lasting changes in the simulated landscapes a third are
+mines.
+"""
+_TURBID_SHARE: Final = 0.15
+_WET_SHARES: Final = (0.15, 0.45)
+_BAND_M: Final = 28.0
+_GROWN_DAYS: Final = 40.0
+_GRADUAL: Final = 0.7
+_BURST: Final = 0.85
+_THIN_M: Final = 35.0
 _LONG_M: Final = 300.0
+_SLENDER: Final = 5.5
+_SHORT_LIFE_DAYS: Final = 120.0
 
 
 def attribute(features: ObjectFeatures) -> Verdict:
@@ -74,12 +86,12 @@ def attribute(features: ObjectFeatures) -> Verdict:
     Returns
     -------
     Verdict
-        `mining` is `probability >= 0.5`; the confuser is None for mining.
+        `mining` is a probability above 0.5; the confuser is None for mining.
     """
     terms = [*_water_terms(features), *_growth_terms(features), *_fate_terms(features), *_shape_terms(features)]
-    log_odds = -1.0 + sum(weight for weight, _ in terms)
+    log_odds = _PRIOR + sum(weight for weight, _ in terms)
     probability = 1.0 / (1.0 + math.exp(-log_odds))
-    mining = probability >= 0.5
+    mining = log_odds > 0.0
     reasons = tuple(reason for weight, reason in sorted(terms, key=lambda term: -abs(term[0])))
     return Verdict(
         mining=mining,
@@ -92,44 +104,49 @@ def attribute(features: ObjectFeatures) -> Verdict:
 
 def _water_terms(f: ObjectFeatures) -> list[tuple[float, str]]:
     percent = round(100 * f.water)
-    if f.wet_share >= _WET_SHARE and f.bare >= 0.1:
-        return [(2.5, f"bare ground mixed with {percent} % water")]
-    if f.wet_share >= _WET_SHARE:
-        return [(0.5, f"{percent} % water, little bare ground")]
-    return [(-1.0, "no water in it")]
+    if f.turbid_share >= _TURBID_SHARE and f.wet_share >= _WET_SHARES[1]:
+        return [(2.5, f"bare ground mixed with {percent} % water, some of it turbid")]
+    if f.turbid_share >= _TURBID_SHARE and f.wet_share >= _WET_SHARES[0] and f.width_m >= _BAND_M:
+        return [(1.0, f"{percent} % water, some of it turbid")]
+    return [(-1.5, "little turbid water in it")]
 
 
 def _growth_terms(f: ObjectFeatures) -> list[tuple[float, str]]:
-    if f.n_dates >= 2 and f.growth_days >= _GROWN_DAYS:
+    if f.burst_share >= _BURST:
+        return [(-1.5, f"{round(100 * f.burst_share)} % of it appeared at once")]
+    if f.growth_days >= _GROWN_DAYS and f.burst_share < _GRADUAL:
         return [(1.5, f"accreted over {round(f.growth_days)} days")]
-    if f.growth_days <= _ONE_DAY and f.area_ha >= 0.3:
-        return [(-2.0, "appeared at once")]
     return []
 
 
 def _fate_terms(f: ObjectFeatures) -> list[tuple[float, str]]:
-    terms = []
-    if f.greened_share >= 0.5:
-        terms.append((-2.5, f"{round(100 * f.greened_share)} % of it greened again"))
-    if f.persistence < 0.6:
-        terms.append((-1.0, "not seen on many clear looks"))
-    elif f.persistence >= 0.85:
-        terms.append((0.5, "open on nearly every clear look"))
-    return terms
+    if f.passing:
+        return [(-6.0, f"gone after {round(f.life_days)} days")]
+    if f.persistence >= 0.85:
+        return [(0.5, "open on nearly every clear look")]
+    return [(-1.0, "not seen on many clear looks")] if f.persistence < 0.6 else []
 
 
 def _shape_terms(f: ObjectFeatures) -> list[tuple[float, str]]:
-    if f.width_m < _THIN_M and f.length_m > _LONG_M:
-        return [(-2.5, f"long and thin ({round(f.length_m)} x {round(f.width_m)} m)")]
+    if _is_thin(f):
+        return [(-4.0, f"long and thin ({round(f.length_m)} x {round(f.width_m)} m)")]
+    if f.length_m > _SLENDER * f.width_m and f.width_m < _THIN_M:
+        return [(-2.5, f"slender ({round(f.length_m)} x {round(f.width_m)} m)")]
     return []
 
 
+def _is_thin(f: ObjectFeatures) -> bool:
+    return f.width_m < _THIN_M and f.length_m > _LONG_M
+
+
 def _confuser(f: ObjectFeatures) -> Confuser:
-    if f.width_m < _THIN_M and f.length_m > _LONG_M:
+    if _is_thin(f) and not f.passing:
         return Confuser.ROAD
-    if f.water > 0.6 and f.bare < 0.1:
+    if f.wet_share >= 0.5 and f.bare < 0.2:
         return Confuser.FLOOD
-    if f.growth_days <= _ONE_DAY or f.greened_share >= 0.5:
+    if f.passing and f.life_days < _SHORT_LIFE_DAYS:
+        return Confuser.BURN
+    if f.passing or f.burst_share >= _BURST:
         return Confuser.FARM
     return Confuser.UNKNOWN
 

@@ -1,19 +1,25 @@
 """Mining sites that grow pit by pit: where and when, not how they look.
 
-In: a recipe and its landscape. Out: `Site` records made of `Pit`s. Sizes follow the domain notes (pits a few metres to
-30 m and more, clusters along the channel or on the dike); where those are silent a number is chosen here. `mining`
-paints the pits, `truth` counts them.
+In: a recipe and its landscape. Out: `Site`s, each with a table of pits. Sizes follow the domain notes (pits a few
+metres to 30 m and more, clusters along the channel or on the dike); where those are silent a number is chosen here.
+`mining` paints the pits, `truth` counts them.
 """
 
-from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geomon.model import from_day
 from geomon.simulate import spectra
 from geomon.simulate.fields import MINES, FloatArray, IntArray, Rng, rng_of
 from geomon.simulate.landscape import Cover, Landscape
-from geomon.simulate.recipe import CELL_M, Recipe, date_of
+from geomon.simulate.recipe import CELL_M, Recipe
+
+PLACE: Final = ("down_m", "right_m", "radius_m", "phase")
+PACE: Final = ("pond_share", "strip_days", "work_days", "clear_days", "regrow_days")
+PIT: Final = np.dtype([*((name, np.float64) for name in (*PLACE, *PACE)), ("dug_on", np.int64)])
+"""One pit: a slightly irregular disc dug on one day, the share of it that is pond, and the pace of its life."""
 
 RADIUS_M = (3.0, 26.0)
 SITE_HA = (0.05, 5.0)
@@ -24,119 +30,68 @@ _MOST_PITS = 900
 _NEW_CELL_SHARE = 0.72
 """Of a pit's disc, what is not yet dug: pits overlap; found by growing sites."""
 
-
-@dataclass(frozen=True, slots=True)
-class Pit:
-    """One pit: a slightly irregular disc dug on one day, with its pond and the pace of its life [days]."""
-
-    down_m: float
-    right_m: float
-    radius_m: float
-    phase: float
-    dug_on: int
-    pond_share: float
-    strip_days: float
-    work_days: float
-    clear_days: float
-    regrow_days: float
+Pits = NDArray[np.void]
+Spot = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A site as it was dug, pits oldest first; `life` is new, expanding, baseline or old."""
+class Site(NamedTuple):
+    """A site as it was dug, pits (rows of `PIT`) oldest first; `life` is new, expanding, baseline or old."""
 
     number: int
     life: str
-    pits: tuple[Pit, ...]
-    bare: FloatArray = field(repr=False)
-    turbid: FloatArray = field(repr=False)
+    pits: Pits
+    bare: FloatArray
+    turbid: FloatArray
 
     @property
     def first_dug(self) -> int:
         """Day of the first pit."""
-        return self.pits[0].dug_on
+        return int(self.pits["dug_on"][0])
 
     @property
     def last_dug(self) -> int:
         """Day of the last pit."""
-        return self.pits[-1].dug_on
+        return int(self.pits["dug_on"][-1])
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     life: str
     area_m2: float
     radius_m: float
     first_day: int
     last_day: int
 
-    def new_share(self, start: int, end: int) -> float:
-        dug = min(self.last_day, end) - max(self.first_day, start)
-        return min(max(dug, 0) / max(self.last_day - self.first_day, 1), 1.0)
-
-
-class _Ground:
-    """Which cells are dug already, and where digging may not go."""
-
-    def __init__(self, recipe: Recipe, land: Landscape) -> None:
-        self.cells = recipe.cells
-        self.dug = np.zeros(recipe.cells**2, dtype=np.bool_)
-        self.anchors: list[tuple[float, float]] = []
-        channels = land.channels
-        closed = channels.main & (channels.distance_m < 0.9 * channels.half_width_m)
-        down, right = np.ogrid[: recipe.cells, : recipe.cells]
-        near = np.hypot(down * CELL_M - land.village_m[0], right * CELL_M - land.village_m[1]) < 150
-        self.closed = closed | near | (land.cover == Cover.TRACK)
-
-    def open_at(self, down_m: float, right_m: float) -> bool:
-        row, column = int(down_m // CELL_M), int(right_m // CELL_M)
-        inside = 4 <= row < self.cells - 4 and 4 <= column < self.cells - 4
-        return inside and not self.closed[row, column]
-
-    def claim(self, cells: IntArray) -> int:
-        """Mark cells as dug; return how many were not yet."""
-        fresh = int(cells.size - np.count_nonzero(self.dug[cells]))
-        self.dug[cells] = True
-        return fresh
-
 
 def make_sites(recipe: Recipe, land: Landscape) -> tuple[Site, ...]:
     """Draw sites until the ground planned to be newly dug reaches the recipe's share; older ones come on top."""
     rng = rng_of(recipe.seed, MINES)
-    ground = _Ground(recipe, land)
+    digger = _Digger(recipe, land, rng)
     sites = []
     for number, plan in enumerate(_plans(recipe, rng), start=1):
-        site = _grow(plan, number=number, land=land, ground=ground, rng=rng, end=recipe.days[2])
-        if site is not None:
-            sites.append(site)
+        pits = digger.dig(plan)
+        if pits.size:
+            sites.append(Site(number, plan.life, pits, spectra.bare_alluvium(rng), spectra.turbid_water(rng)))
     return tuple(sites)
 
 
-def pit_cells(pit: Pit, cells: int, *, margin_m: float = 0.0) -> tuple[IntArray, FloatArray]:
-    """Return the ground cells of a pit, and how far out each lies (1 at the rim).
-
-    Parameters
-    ----------
-    pit : Pit
-    cells : int
-        Side of the ground grid.
-    margin_m : float
-        Grow the pit by this much; cells beyond the rim lie above 1.
+def pit_cells(pit: Any, cells: int, *, margin_m: float = 0.0) -> tuple[IntArray, FloatArray]:
+    """Return the ground cells of a pit grown by a margin, and how far out each lies.
 
     Returns
     -------
     int64, float32, both (n,)
-        Flat cell indices and their distance from the middle over the radius of the rim in that direction.
+        Flat cell indices of a ground grid of `cells` a side, and their distance from the middle over the radius of
+        the rim in that direction: 1 at the rim, more on the margin.
     """
-    reach = 1.3 * pit.radius_m + margin_m
-    rows = np.arange(max(int((pit.down_m - reach) // CELL_M), 0), min(int((pit.down_m + reach) // CELL_M) + 1, cells))
-    columns = np.arange(
-        max(int((pit.right_m - reach) // CELL_M), 0), min(int((pit.right_m + reach) // CELL_M) + 1, cells)
+    reach = 1.3 * pit["radius_m"] + margin_m
+    rows, columns = (
+        np.arange(max(int((middle - reach) // CELL_M), 0), min(int((middle + reach) // CELL_M) + 1, cells))
+        for middle in (pit["down_m"], pit["right_m"])
     )
-    down = (rows[:, None] + 0.5) * CELL_M - pit.down_m
-    right = (columns[None, :] + 0.5) * CELL_M - pit.right_m
-    angle = np.arctan2(down, right)
-    rim = pit.radius_m * (1 + 0.14 * np.sin(2 * angle + pit.phase) + 0.09 * np.sin(3 * angle + 2.3 * pit.phase))
+    down = (rows[:, None] + 0.5) * CELL_M - pit["down_m"]
+    right = (columns[None, :] + 0.5) * CELL_M - pit["right_m"]
+    angle, phase = np.arctan2(down, right), pit["phase"]
+    rim = pit["radius_m"] * (1 + 0.14 * np.sin(2 * angle + phase) + 0.09 * np.sin(3 * angle + 2.3 * phase))
     distance = np.hypot(down, right)
     inside = distance <= rim + margin_m
     flat = rows[:, None] * cells + columns[None, :]
@@ -144,14 +99,14 @@ def pit_cells(pit: Pit, cells: int, *, margin_m: float = 0.0) -> tuple[IntArray,
 
 
 def _plans(recipe: Recipe, rng: Rng) -> list[_Plan]:
-    start, end = recipe.days[1], recipe.days[2]
+    _, start, end = recipe.days
     target = recipe.mine_share * recipe.side_m**2
     plans: list[_Plan] = []
     planned = 0.0
     while planned < 0.95 * target and len(plans) < 500:
-        life = _LIVES[len(plans) % len(_LIVES)]
-        plan = _plan(recipe, rng, life, most_m2=1.25 * (target - planned))
-        planned += plan.area_m2 * plan.new_share(start, end)
+        plan = _plan(recipe, rng, _LIVES[len(plans) % len(_LIVES)], most_m2=1.25 * (target - planned))
+        dug_days = min(plan.last_day, end) - max(plan.first_day, start)
+        planned += plan.area_m2 * min(max(dug_days, 0) / max(plan.last_day - plan.first_day, 1), 1.0)
         plans.append(plan)
     older = (len(plans) + 1) // 2
     return plans + [_plan(recipe, rng, "old", most_m2=SITE_HA[1] * 1e4) for _ in range(older)]
@@ -164,145 +119,128 @@ def _plan(recipe: Recipe, rng: Rng, life: str, *, most_m2: float) -> _Plan:
     radius_m = float(np.clip((4.5 + 3.5 * np.sqrt(area_ha)) * rng.uniform(0.75, 1.3), 4.0, widest))
     pits = area_ha * 1e4 / (np.pi * radius_m**2 * 1.35 * _NEW_CELL_SHARE)
     days = float(np.clip(pits / (rng.uniform(2.5, 8) * (1 + 0.4 * area_ha)) * _MONTH_DAYS, 45, 600))
-    first, last = _life_days(recipe, rng, life, days)
-    return _Plan(life, area_ha * 1e4, radius_m, first, last)
-
-
-def _life_days(recipe: Recipe, rng: Rng, life: str, days: float) -> tuple[int, int]:
     before, start, end = recipe.days
-    if life == "new":
-        first = rng.uniform(start, max(end - 0.7 * days, start + 30))
-        return int(first), int(first + days)
-    if life == "expanding":
-        return int(before - rng.uniform(60, 500)), int(start + rng.uniform(0.2, 1.3) * (end - start))
-    if life == "baseline":
-        first = rng.uniform(before + 60, start - 45)
-        return int(first), int(first + days)
-    last = before - rng.uniform(30, 700)
-    return int(last - days), int(last)
+    first, last = {
+        "new": (at := rng.uniform(start, max(end - 0.7 * days, start + 30)), at + days),
+        "expanding": (before - rng.uniform(60, 500), start + rng.uniform(0.2, 1.3) * (end - start)),
+        "baseline": (at := rng.uniform(before + 60, start - 45), at + days),
+        "old": ((at := before - rng.uniform(30, 700)) - days, at),
+    }[life]
+    return _Plan(life, area_ha * 1e4, radius_m, int(first), int(last))
 
 
-def _grow(plan: _Plan, *, number: int, land: Landscape, ground: _Ground, rng: Rng, end: int) -> Site | None:
-    anchor = _anchor(land, ground, rng)
-    if anchor is None:
+class _Digger:
+    """Puts pit beside pit; knows which cells are dug already, and where digging may not go."""
+
+    def __init__(self, recipe: Recipe, land: Landscape, rng: Rng) -> None:
+        self.recipe, self.land, self.rng = recipe, land, rng
+        self.dug = np.zeros(recipe.cells**2, dtype=np.bool_)
+        self.anchors: list[Spot] = []
+        channels = land.channels
+        down, right = np.ogrid[: recipe.cells, : recipe.cells] * np.array(CELL_M)
+        village = np.hypot(down - land.village_m[0], right - land.village_m[1]) < 150
+        river = channels.main & (channels.distance_m < 0.9 * channels.half_width_m)
+        self.closed = river | village | (land.cover == Cover.TRACK)
+
+    def dig(self, plan: _Plan) -> Pits:
+        """Dig one site up to the end of the recipe; nothing where no room is left for it."""
+        anchor = self._anchor()
+        if anchor is None:
+            return np.zeros(0, dtype=PIT)
+        self.anchors.append(anchor)
+        pits = self._places(plan, anchor)
+        rng, count = self.rng, pits.size
+        pits["dug_on"] = _dig_days(plan, count, rng)
+        wet = 0.04 if self.land.dikes_m.size else float(rng.uniform(0.15, 0.5))
+        pond = np.clip(rng.normal(wet, 0.3 * wet + 0.02, count), 0.0, 0.75)
+        pits["pond_share"] = np.where(pond > 0.05, pond, 0.0)
+        for name, low, high in (("strip_days", 8, 35), ("work_days", 25, 120), ("clear_days", 40, 150)):
+            pits[name] = rng.uniform(low, high, count)
+        # trampling keeps the ground bare while the neighbours are dug
+        kept_bare = 0.6 * np.maximum(plan.last_day - pits["dug_on"], 0)
+        pits["regrow_days"] = rng.uniform(180, 520, count) + kept_bare
+        return pits[pits["dug_on"] <= self.recipe.days[2]]
+
+    def _open_at(self, spot: Spot) -> bool:
+        row, column = (int(place // CELL_M) for place in spot)
+        inside = 4 <= min(row, column) and max(row, column) < self.recipe.cells - 4
+        return inside and not self.closed[row, column]
+
+    def _anchor(self) -> Spot | None:
+        """Draw where a site begins: on the flats along a channel, or on a dike and its colluvium."""
+        for attempt in range(400):
+            spot = self._dike_spot() if self.land.dikes_m.size else self._flat_spot()
+            apart = 150.0 if attempt < 250 else 70.0
+            crowded = any(np.hypot(spot[0] - a[0], spot[1] - a[1]) < apart for a in self.anchors)
+            border = min(*spot, *(self.recipe.side_m - place for place in spot)) < 60
+            if not crowded and not border and self._open_at(spot):
+                return spot
         return None
-    ground.anchors.append(anchor)
-    places = _places(plan, anchor, land=land, ground=ground, rng=rng)
-    dates = _dig_days(plan, len(places), rng)
-    wet = 0.04 if land.dikes_m.size else float(rng.uniform(0.15, 0.5))
-    pits = [
-        _pit(place, day, plan=plan, wet=wet, rng=rng) for place, day in zip(places, dates, strict=True) if day <= end
-    ]
-    if not pits:
+
+    def _flat_spot(self) -> Spot:
+        """Near the water more often than on a terrace, seldom on the slope above."""
+        channels = self.land.channels
+        while True:
+            row, column = (int(v) for v in self.rng.integers(0, self.recipe.cells, 2))
+            beyond = float(channels.distance_m[row, column] - channels.half_width_m[row, column])
+            scale = 55.0 if channels.main[row, column] else 25.0
+            if beyond > 3 and self.rng.random() < np.exp(-beyond / scale) + 0.004 * (beyond < 300):
+                return row * CELL_M, column * CELL_M
+
+    def _dike_spot(self) -> Spot:
+        dikes, rng = self.land.dikes_m, self.rng
+        on_rock = rng.random() < 0.7
+        spot = dikes[rng.integers(len(dikes))] + rng.normal(0, 4, 2) if on_rock else rng.uniform(0.05, 0.95, 2) * self.recipe.side_m
+        return float(spot[0]), float(spot[1])
+
+    def _places(self, plan: _Plan, anchor: Spot) -> Pits:
+        """Put pits side by side until the planned ground is dug."""
+        pits = np.zeros(_MOST_PITS, dtype=PIT)
+        downstream = self.rng.choice([0.0, np.pi])
+        dug_m2, count = 0.0, 0
+        while dug_m2 < plan.area_m2 and count < _MOST_PITS:
+            radius = float(np.clip(self.rng.lognormal(np.log(plan.radius_m), 0.38), *RADIUS_M))
+            spot = self._beside(pits[:count], radius, downstream) if count else anchor
+            if spot is None:
+                break
+            for name, value in zip(PLACE, (*spot, radius, self.rng.uniform(0, 2 * np.pi)), strict=True):
+                pits[name][count] = value
+            cells, _ = pit_cells(pits[count], self.recipe.cells)
+            dug_m2 += np.count_nonzero(~self.dug[cells]) * CELL_M**2
+            self.dug[cells] = True
+            count += 1
+        return pits[:count]
+
+    def _beside(self, pits: Pits, radius: float, downstream: float) -> Spot | None:
+        """Find open ground at the edge of a recent pit, mostly along the channel (or the dike)."""
+        rng = self.rng
+        for _ in range(60):
+            beside = pits[-1 - min(int(rng.exponential(6.0)), pits.size - 1)]
+            axis, tightness = self._axis(beside["down_m"], beside["right_m"])
+            back = 0.0 if rng.random() < 0.7 else np.pi
+            angle = axis + rng.vonmises(0.0, tightness) + downstream + back
+            step = (beside["radius_m"] + radius) * rng.uniform(0.7, 1.12)
+            spot = float(beside["down_m"] + step * np.cos(angle)), float(beside["right_m"] + step * np.sin(angle))
+            if self._open_at(spot) and self._diggable(spot):
+                return spot
         return None
-    return Site(number, plan.life, tuple(pits), spectra.bare_alluvium(rng), spectra.turbid_water(rng))
+
+    def _axis(self, down: float, right: float) -> tuple[float, float]:
+        dikes = self.land.dikes_m
+        if dikes.size:
+            on_dike = np.hypot(dikes[:, 0] - down, dikes[:, 1] - right).min() < 25
+            return float(np.radians(10)), 14.0 if on_dike else 1.0  # trenches on the rock, patches on the colluvium
+        return float(self.land.channels.heading[int(down // CELL_M), int(right // CELL_M)]), 1.3
+
+    def _diggable(self, spot: Spot) -> bool:
+        """Whether gravel may lie there: anywhere in dike country, else on the flats and terraces."""
+        return bool(self.land.dikes_m.size or self.land.height_m[int(spot[0] // CELL_M), int(spot[1] // CELL_M)] < 14)
 
 
-def _pit(place: tuple[float, float, float, float], day: int, *, plan: _Plan, wet: float, rng: Rng) -> Pit:
-    pond = float(np.clip(rng.normal(wet, 0.3 * wet + 0.02), 0.0, 0.75))
-    # trampling keeps the ground bare while the neighbours are dug
-    kept_bare = 0.6 * max(plan.last_day - day, 0)
-    return Pit(
-        *place,
-        dug_on=int(day),
-        pond_share=pond if pond > 0.05 else 0.0,
-        strip_days=float(rng.uniform(8, 35)),
-        work_days=float(rng.uniform(25, 120)),
-        clear_days=float(rng.uniform(40, 150)),
-        regrow_days=float(rng.uniform(180, 520) + kept_bare),
-    )
-
-
-def _anchor(land: Landscape, ground: _Ground, rng: Rng) -> tuple[float, float] | None:
-    """Draw where a site begins: on the flats along a channel, or on a dike and its colluvium."""
-    for attempt in range(400):
-        place = _dike_place(land, ground, rng) if land.dikes_m.size else _flat_place(land, ground, rng)
-        apart = 150.0 if attempt < 250 else 70.0
-        crowded = any(np.hypot(place[0] - a[0], place[1] - a[1]) < apart for a in ground.anchors)
-        border = min(*place, *(ground.cells * CELL_M - p for p in place)) < 60
-        if not crowded and not border and ground.open_at(*place):
-            return place
-    return None
-
-
-def _flat_place(land: Landscape, ground: _Ground, rng: Rng) -> tuple[float, float]:
-    """Near the water more often than on a terrace, seldom on the slope above."""
-    channels = land.channels
-    while True:
-        row, column = (int(v) for v in rng.integers(0, ground.cells, 2))
-        beyond = float(channels.distance_m[row, column] - channels.half_width_m[row, column])
-        scale = 55.0 if channels.main[row, column] else 25.0
-        if beyond > 3 and rng.random() < np.exp(-beyond / scale) + 0.004 * (beyond < 300):
-            return row * CELL_M, column * CELL_M
-
-
-def _dike_place(land: Landscape, ground: _Ground, rng: Rng) -> tuple[float, float]:
-    if rng.random() < 0.7:
-        down, right = land.dikes_m[int(rng.integers(len(land.dikes_m)))] + rng.normal(0, 4, 2)
-        return float(down), float(right)
-    down, right = rng.uniform(0.05, 0.95, 2) * ground.cells * CELL_M
-    return float(down), float(right)
-
-
-def _places(
-    plan: _Plan, anchor: tuple[float, float], *, land: Landscape, ground: _Ground, rng: Rng
-) -> list[tuple[float, float, float, float]]:
-    """Put pit beside pit until the planned ground is dug: (down, right, radius, phase)."""
-    places: list[tuple[float, float, float, float]] = []
-    downstream = 1.0 if rng.random() < 0.5 else -1.0
-    dug_m2 = 0.0
-    while dug_m2 < plan.area_m2 and len(places) < _MOST_PITS:
-        radius = float(np.clip(rng.lognormal(np.log(plan.radius_m), 0.38), *RADIUS_M))
-        spot = _beside(places, radius, downstream=downstream, land=land, ground=ground, rng=rng) if places else anchor
-        if spot is None:
-            break
-        place = (*spot, radius, float(rng.uniform(0, 2 * np.pi)))
-        trial = Pit(*place, dug_on=0, pond_share=0, strip_days=0, work_days=0, clear_days=0, regrow_days=0)
-        dug_m2 += ground.claim(pit_cells(trial, ground.cells)[0]) * CELL_M**2
-        places.append(place)
-    return places
-
-
-def _beside(
-    places: list[tuple[float, float, float, float]],
-    radius: float,
-    *,
-    downstream: float,
-    land: Landscape,
-    ground: _Ground,
-    rng: Rng,
-) -> tuple[float, float] | None:
-    """Find open ground at the edge of a recent pit, mostly along the channel (or the dike)."""
-    for _ in range(60):
-        back = min(int(rng.exponential(6.0)), len(places) - 1)
-        down, right, beside, _phase = places[-1 - back]
-        axis, tightness = _axis(land, down, right)
-        forward = downstream if rng.random() < 0.7 else -downstream
-        angle = axis + rng.vonmises(0.0, tightness) + (0.0 if forward > 0 else np.pi)
-        step = (beside + radius) * rng.uniform(0.7, 1.12)
-        spot = (float(down + step * np.cos(angle)), float(right + step * np.sin(angle)))
-        if ground.open_at(*spot) and _diggable(land, *spot):
-            return spot
-    return None
-
-
-def _axis(land: Landscape, down: float, right: float) -> tuple[float, float]:
-    if land.dikes_m.size:
-        on_dike = np.hypot(land.dikes_m[:, 0] - down, land.dikes_m[:, 1] - right).min() < 25
-        return float(np.radians(10)), 14.0 if on_dike else 1.0  # trenches on the rock, patches on the colluvium
-    return float(land.channels.heading[int(down // CELL_M), int(right // CELL_M)]), 1.3
-
-
-def _diggable(land: Landscape, down: float, right: float) -> bool:
-    """Whether gravel may lie there: anywhere in dike country, else on the flats and terraces."""
-    return bool(land.dikes_m.size) or bool(land.height_m[int(down // CELL_M), int(right // CELL_M)] < 14)
-
-
-def _dig_days(plan: _Plan, count: int, rng: Rng) -> NDArray[np.int64]:
+def _dig_days(plan: _Plan, count: int, rng: Rng) -> IntArray:
     """Days of the pits in order; half as many again in the dry months, when the ground water is low."""
     days = np.arange(plan.first_day, plan.last_day + 1)
-    dry = np.array([date_of(int(day)).month in (12, 1, 2, 3) for day in days])
-    weight = np.where(dry, 1.5, 1.0)
+    weight = np.where([from_day(day).month in (12, 1, 2, 3) for day in days], 1.5, 1.0)
     drawn = np.sort(rng.choice(days, size=count, p=weight / weight.sum()))
     drawn[0] = plan.first_day
     return drawn.astype(np.int64)

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from rasterio.transform import Affine
+
+from geomon.model import to_day
 
 Kind = Literal["forest", "mosaic", "dike"]
 Clouds = Literal["usual", "bad_wet", "none"]
@@ -21,18 +25,7 @@ OVERSAMPLE = 4
 CELL_M = PIXEL_M / OVERSAMPLE
 CENTRE_M = (475_340.0, 599_860.0)
 """Northing and easting of 4.3 N 15.9 E (Berberati, CAR) in EPSG:32633."""
-EPOCH = date(1970, 1, 1)
 MGRS = "33NWE"
-
-
-def day_number(when: date) -> int:
-    """Count the days from 1970-01-01."""
-    return (when - EPOCH).days
-
-
-def date_of(day: int) -> date:
-    """Return the date of a day number."""
-    return EPOCH + timedelta(days=int(day))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +67,20 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated, naming the option and the value."""
-        wrong = [text for text, bad in self._faults() if bad]
+        ordered = self.baseline[0] < self.baseline[1] < self.monitor[0] < self.monitor[1]
+        rules = {
+            f"kind must be one of {get_args(Kind)}, got {self.kind!r}": self.kind in get_args(Kind),
+            f"clouds must be one of {get_args(Clouds)}, got {self.clouds!r}": self.clouds in get_args(Clouds),
+            f"size_px must be even and at least 64, got {self.size_px}": self.size_px >= 64 and self.size_px % 2 == 0,
+            f"seed must not be negative, got {self.seed}": self.seed >= 0,
+            f"revisit_days must be at least 1, got {self.revisit_days}": self.revisit_days >= 1,
+            f"mine_share must lie in 0-0.05, got {self.mine_share}": 0 <= self.mine_share <= 0.05,
+            f"confusers must lie in 0-5, got {self.confusers}": 0 <= self.confusers <= 5,
+            f"periods must follow each other, got {self.baseline} and {self.monitor}": ordered,
+        }
+        wrong = [text for text, holds in rules.items() if not holds]
         if wrong:
             raise ValueError(f"recipe {self.name!r}: " + "; ".join(wrong))
-
-    def _faults(self) -> list[tuple[str, bool]]:
-        ordered = self.baseline[0] < self.baseline[1] < self.monitor[0] < self.monitor[1]
-        return [
-            (f"kind must be one of {get_args(Kind)}, got {self.kind!r}", self.kind not in get_args(Kind)),
-            (f"clouds must be one of {get_args(Clouds)}, got {self.clouds!r}", self.clouds not in get_args(Clouds)),
-            (f"size_px must be even and at least 64, got {self.size_px}", self.size_px < 64 or self.size_px % 2 == 1),
-            (f"seed must not be negative, got {self.seed}", self.seed < 0),
-            (f"revisit_days must be at least 1, got {self.revisit_days}", self.revisit_days < 1),
-            (f"mine_share must lie in 0-0.05, got {self.mine_share}", not 0 <= self.mine_share <= 0.05),
-            (f"confusers must lie in 0-5, got {self.confusers}", not 0 <= self.confusers <= 5),
-            (f"periods must follow each other, got {self.baseline} and {self.monitor}", not ordered),
-        ]
 
     @property
     def dates(self) -> tuple[date, ...]:
@@ -101,7 +92,7 @@ class Recipe:
     @property
     def days(self) -> tuple[int, int, int]:
         """Day numbers of the baseline's start, the monitor's start and the monitor's end."""
-        return day_number(self.baseline[0]), day_number(self.monitor[0]), day_number(self.monitor[1])
+        return to_day(self.baseline[0]), to_day(self.monitor[0]), to_day(self.monitor[1])
 
     @property
     def cells(self) -> int:
@@ -113,21 +104,16 @@ class Recipe:
         """Side of the square [m]."""
         return self.size_px * PIXEL_M
 
-    @property
-    def corner_m(self) -> tuple[float, float]:
-        """Northing and easting of the north-west corner, multiples of 20 m as on Sentinel-2's own lattice."""
-        half = self.side_m / 2
-        return 20.0 * round((CENTRE_M[0] + half) / 20), 20.0 * round((CENTRE_M[1] - half) / 20)
-
     def transform(self, resolution_m: float = PIXEL_M) -> Affine:
-        """Return the pixel-to-map transform of the whole square."""
-        top, left = self.corner_m
+        """Return the pixel-to-map transform of the whole square, its corner on Sentinel-2's own 20 m lattice."""
+        top, left = (20.0 * round((m + s * self.side_m / 2) / 20) for m, s in zip(CENTRE_M, (1, -1), strict=True))
         return Affine(resolution_m, 0.0, left, 0.0, -resolution_m, top)
 
-    def map_xy(self, down_m: float, right_m: float) -> tuple[float, float]:
-        """Return easting and northing of a place in the square."""
-        top, left = self.corner_m
-        return left + float(right_m), top - float(down_m)
+    def map_xy(self, down_right_m: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return eastings and northings of places in the square, (n, 2) from (n, 2)."""
+        corner = self.transform()
+        return np.column_stack([corner.c + down_right_m[:, 1], corner.f - down_right_m[:, 0]])
+
 
 
 DEMO = Recipe()

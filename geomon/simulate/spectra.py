@@ -1,6 +1,6 @@
 """Surface reflectance of the materials, six Sentinel-2 bands, and how objects of one material differ.
 
-In: nothing, or a generator. Out: float32 (6,) arrays in the order of `BANDS`. The numbers are round values typical of
+In: nothing, or a generator. Out: float32 (6,) arrays in the order of `geomon.model.BANDS`. The numbers are round values typical of
 such surfaces in the literature, chosen for the simulator; none was fitted to a scene or tuned for a detector.
 """
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from geomon.simulate.fields import FloatArray, Rng
 
-BANDS: Final = ("blue", "green", "red", "nir", "swir16", "swir22")
 CENTRES_UM: Final = np.array([0.49, 0.56, 0.665, 0.842, 1.61, 2.19], dtype=np.float32)
 """Band centres of Sentinel-2 B02 B03 B04 B08 B11 B12."""
 
@@ -53,6 +52,11 @@ TIN_ROOF: Final = _of(0.240, 0.260, 0.290, 0.340, 0.370, 0.340)
 THATCH: Final = _of(0.070, 0.095, 0.120, 0.190, 0.280, 0.220)
 WET_DARKENING: Final = _of(0.28, 0.28, 0.27, 0.26, 0.34, 0.40)
 """Share of reflectance that bare soil loses when its surface is soaked; stronger in the short-wave infrared."""
+
+
+def soaked(wetness: float, share: float = 1.0) -> FloatArray:
+    """What rain leaves of the reflectance of bare ground, of which only a share darkens."""
+    return 1 - np.float32(share * wetness) * WET_DARKENING
 
 
 def bare_alluvium(rng: Rng) -> FloatArray:

@@ -9,6 +9,7 @@ it is reported and passed over. Arrays go in and come out as numpy arrays; what 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import zipfile
 import zlib
@@ -96,6 +97,7 @@ def _length(path: Path) -> int:
 
 
 def _write(path: Path, checkpoint: Checkpoint) -> None:
+    """A zip of arrays as numpy writes them, followed by the SHA-256 of all that."""
     head = {"keys": list(checkpoint.keys), "meta": dict(checkpoint.meta), "arrays": sorted(checkpoint.arrays)}
     with zipfile.ZipFile(path, "w", allowZip64=True) as box:
         box.writestr(zipfile.ZipInfo(_META, _EPOCH), json.dumps(head, sort_keys=True, allow_nan=False))
@@ -105,6 +107,9 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
             entry.compress_type = _compression(array)
             with box.open(entry, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+    whole = _sha256(path, path.stat().st_size)
+    with path.open("ab") as file:
+        file.write(whole)
 
 
 def _compression(array: np.ndarray[Any, Any]) -> int:
@@ -115,19 +120,31 @@ def _compression(array: np.ndarray[Any, Any]) -> int:
 
 
 def _read(path: Path, keys: Sequence[str]) -> Checkpoint | None:
-    """The checkpoint in a file; None when it is damaged (zip checks a CRC-32 of every member) or holds other looks."""
+    """The checkpoint in a file; None when it is damaged or holds other looks. Nothing is parsed before it is verified."""
     try:
+        size = path.stat().st_size - hashlib.sha256().digest_size
+        with path.open("rb") as file:
+            file.seek(max(size, 0))
+            if size <= 0 or file.read() != _sha256(path, size):
+                return None
         with zipfile.ZipFile(path) as box:
             head = json.loads(box.read(_META))
             arrays = {name: _member(box, name) for name in head["arrays"]}
-        found = Checkpoint(keys=tuple(head["keys"]), arrays=arrays, meta=head["meta"])
-    except (OSError, zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, NotImplementedError):
+    except OSError:  # removed meanwhile, or the disk cannot read it
         return None
+    found = Checkpoint(keys=tuple(head["keys"]), arrays=arrays, meta=head["meta"])
     return found if found.keys == tuple(keys[: found.n]) else None
 
 
 def _member(box: zipfile.ZipFile, name: str) -> np.ndarray[Any, Any]:
     with box.open(f"{name}.npy") as member:
-        array = np.lib.format.read_array(member, allow_pickle=False)
-        member.read(1)  # to the end of the member: there the CRC is compared
-    return np.asarray(array)
+        return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
+
+
+def _sha256(path: Path, size: int) -> bytes:
+    found = hashlib.sha256()
+    with path.open("rb") as file:
+        while size > 0 and (block := file.read(min(size, 1 << 20))):
+            found.update(block)
+            size -= len(block)
+    return found.digest()

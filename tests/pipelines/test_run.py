@@ -1,6 +1,5 @@
 import json
 import shutil
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,9 @@ def _at(root: Path, template: Job) -> Job:
 
 
 def _footprints(folder: Path) -> list[dict[str, Any]]:
-    return [feature["properties"] for feature in json.loads((folder / "mining_footprints.geojson").read_text())["features"]]
+    return [
+        feature["properties"] for feature in json.loads((folder / "mining_footprints.geojson").read_text())["features"]
+    ]
 
 
 def test_a_run_publishes_every_product_and_finds_the_pit(done: Job) -> None:
@@ -172,9 +173,8 @@ def test_a_new_scene_beside_a_corrupt_one_is_read_alone(fresh: Job) -> None:
     assert fresh.run().looks_read == 2 * TILES
 
 
-@pytest.fixture
-def broken_tile(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Make the work on one tile raise what only a bug raises."""
+def _break_tile(patch: pytest.MonkeyPatch) -> str:
+    """Make the work on one tile raise what only a bug raises; the name of the tile."""
     name = "32633-10m_c00782_r-0703"
     real = tile.inside
 
@@ -183,23 +183,23 @@ def broken_tile(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             raise ZeroDivisionError("a bug")
         return real(where, area)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(tile, "inside", inside)
-        yield name
+    patch.setattr(tile, "inside", inside)
+    return name
 
 
-def test_a_failed_tile_keeps_the_others_and_the_latest(done: Job, broken_tile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_tile_keeps_the_others_and_the_latest(done: Job) -> None:
     """A bug in one tile: exit 70 with its traceback, the other tiles are kept, what was published stays; mended, it goes on."""
     before = done.latest.readlink()
     done.add(MONITOR[-1] + timedelta(days=10))
-    report = done.run()
+    with pytest.MonkeyPatch.context() as patch:
+        broken = _break_tile(patch)
+        report = done.run()
     assert (report.status, report.exit_code, report.tiles_done) == ("not published", 70, TILES - 1)
     (failure,) = report.failed
-    assert (failure.unit, failure.exit_code) == (broken_tile, 70)
+    assert (failure.unit, failure.exit_code) == (broken, 70)
     assert "ZeroDivisionError" in failure.trace
     assert json.loads((done.store / "attempt.json").read_text())["exit_code"] == 70
     assert done.latest.readlink() == before
-    monkeypatch.undo()
     assert (done.run().tiles_done, done.latest.readlink() != before) == (1, True)
 
 
