@@ -160,6 +160,7 @@ def watch(
     rng: np.random.Generator,
     shape: tuple[int, int] | None = None,
     bands: Sequence[str] = BANDS,
+    noise: float = NOISE,
 ) -> list[Look]:
     """What a satellite with white noise sees of some pixels, by default laid out in one row."""
     height, width = shape or (1, len(pixels))
@@ -168,7 +169,7 @@ def watch(
     for day in days:
         seen = [pixel.at(day) for pixel in pixels]
         spectra = np.stack([spectrum for spectrum, _ in seen], axis=1)
-        spectra += rng.normal(0, NOISE, spectra.shape)
+        spectra += rng.normal(0, noise, spectra.shape)
         quality = np.array([code for _, code in seen], np.uint8).reshape(height, width)
         looks.append(Look(day, steps(spectra[keep]).reshape(len(keep), height, width), quality))
     return looks

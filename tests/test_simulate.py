@@ -14,22 +14,24 @@ from hypothesis import strategies as st
 from shapely.geometry import shape
 from shapely.ops import unary_union
 
-from geomon.simulate import TINY, Recipe, Simulated, make_world, scenery_of, simulate
+from geomon.model import BANDS, to_day
+from geomon.simulate import TINY, Recipe, make_world, simulate
 from geomon.simulate.atmosphere import CLOUD_CODES, sense
 from geomon.simulate.fields import DATES, block_mean, rng_of, rough_field, smooth_field
 from geomon.simulate.landscape import Cover
 from geomon.simulate.mining import first_dug
-from geomon.simulate.recipe import OVERSAMPLE, day_number
-from geomon.simulate.spectra import BANDS
-from geomon.simulate.truth import World, dug_layers
+from geomon.simulate.recipe import OVERSAMPLE
+from geomon.simulate.surface import make_scenery
+from geomon.simulate.truth import dug_layers
+from geomon.simulate.world import World
 
 QUICK = replace(TINY, name="quick", revisit_days=60, clouds="usual")
 SHARE = 0.02
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    return simulate(QUICK, tmp_path_factory.mktemp("simulated"))
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulate(QUICK, tmp_path_factory.mktemp("simulated")).parent
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +49,13 @@ def read(path: Path) -> np.ndarray:
         return source.read(1)
 
 
-def items_of(made: Simulated) -> list[pystac.Item]:
-    return list(pystac.Catalog.from_file(str(made.catalog)).get_items(recursive=True))
+def items_of(made: Path) -> list[pystac.Item]:
+    return list(pystac.Catalog.from_file(str(made / "catalog.json")).get_items(recursive=True))
 
 
-def test_same_recipe_same_bytes(made: Simulated, tmp_path: Path) -> None:
+def test_same_recipe_same_bytes(made: Path, tmp_path: Path) -> None:
     """The same recipe gives the same files to the byte, into a folder of any name."""
-    assert digests(simulate(QUICK, tmp_path / "again").root) == digests(made.root)
+    assert digests(simulate(QUICK, tmp_path / "again").parent) == digests(made)
 
 
 def test_seed_changes_the_land() -> None:
@@ -62,14 +64,14 @@ def test_seed_changes_the_land() -> None:
     assert (covers[0] != covers[1]).mean() > 0.1
 
 
-def test_dates_do_not_depend_on_each_other(made: Simulated) -> None:
+def test_dates_do_not_depend_on_each_other(made: Path) -> None:
     """A date made alone is the date as made in the series."""
     index = 7
     when = QUICK.dates[index]
     world = make_world(QUICK)
-    day = day_number(when)
+    day = to_day(when)
     alone = sense(
-        scenery_of(world).reflectance(day),
+        make_scenery(world).reflectance(day),
         world.climate.at(day),
         rng_of(QUICK.seed, DATES, day),
         clouds=QUICK.clouds,
@@ -89,10 +91,10 @@ def test_progress_counts_every_date(tmp_path: Path) -> None:
     assert heard == [(i + 1, len(few.dates)) for i in range(len(few.dates))]
 
 
-def test_catalogue_is_shaped_like_an_archive(made: Simulated) -> None:
+def test_catalogue_is_shaped_like_an_archive(made: Path) -> None:
     """Every item holds seven COGs on the 20 m lattice, named bands, and says that it is simulated."""
     items = items_of(made)
-    assert len(items) == made.scenes == len(QUICK.dates)
+    assert len(items) == len(QUICK.dates)
     assert {item.properties["platform"] for item in items} == {"sentinel-2a", "sentinel-2b"}
     for item in items:
         assert item.properties["geomon:simulated"] is True
@@ -109,7 +111,7 @@ def test_catalogue_is_shaped_like_an_archive(made: Simulated) -> None:
             assert source.nodata == 0
 
 
-def test_offset_follows_the_processing_baseline(made: Simulated) -> None:
+def test_offset_follows_the_processing_baseline(made: Path) -> None:
     """From 2022-01-25 on numbers carry 1000 and the item says so; reflectance does not jump."""
     darkest = {}
     for item in items_of(made):
@@ -124,7 +126,7 @@ def test_offset_follows_the_processing_baseline(made: Simulated) -> None:
     assert abs(min(darkest[True]) - min(darkest[False])) < 0.03
 
 
-def test_no_data_is_the_same_in_all_assets(made: Simulated) -> None:
+def test_no_data_is_the_same_in_all_assets(made: Path) -> None:
     """Outside the swath every band is 0 and SCL is 0; inside no band is."""
     for item in items_of(made):
         scl = read(Path(item.assets["scl"].get_absolute_href() or ""))
@@ -134,26 +136,26 @@ def test_no_data_is_the_same_in_all_assets(made: Simulated) -> None:
             np.testing.assert_array_equal(image == 0, np.kron(scl == 0, np.ones((factor, factor), dtype=bool)))
 
 
-def test_job_and_boundaries(made: Simulated) -> None:
+def test_job_and_boundaries(made: Path) -> None:
     """The job names files that are there, and the zones cover the area without overlap."""
-    job = yaml.safe_load(made.config.read_text())
+    job = yaml.safe_load((made / "config.yaml").read_text())
     assert job["name"].startswith("simulated")
     for key in (job["aoi"], job["zones"], job["source"]["catalog"], *job["context"].values()):
-        assert (made.root / key).exists()
-    area = shape(json.loads(made.aoi.read_text())["features"][0]["geometry"])
-    zones = [shape(feature["geometry"]) for feature in json.loads(made.zones.read_text())["features"]]
+        assert (made / key).exists()
+    area = shape(json.loads((made / "aoi.geojson").read_text())["features"][0]["geometry"])
+    zones = [shape(feature["geometry"]) for feature in json.loads((made / "zones.geojson").read_text())["features"]]
     assert unary_union(zones).symmetric_difference(area).area < 1e-12
     assert sum(zone.area for zone in zones) == pytest.approx(area.area, rel=1e-9)
 
 
-def test_truth_layers_agree(made: Simulated) -> None:
+def test_truth_layers_agree(made: Path) -> None:
     """New ground is part of all dug ground, days belong to pixels a quarter dug, sites add up to the layer."""
-    new, every, day = (read(made.truth[name]) for name in ("fraction_new", "fraction_all", "dug_on"))
+    new, every, day = (read(made / "truth" / f"{name}.tif") for name in ("fraction_new", "fraction_all", "dug_on"))
     assert new.dtype == every.dtype == np.float32
     assert ((new >= 0) & (new <= every) & (every <= 1)).all()
     np.testing.assert_array_equal(day > 0, every >= 0.25)
     assert day.max() <= QUICK.days[2]
-    sites = [f["properties"] for f in json.loads(made.truth["sites"].read_text())["features"]]
+    sites = [f["properties"] for f in json.loads((made / "truth" / "sites.geojson").read_text())["features"]]
     assert sum(site["area_ha"] for site in sites) == pytest.approx(every.sum() / 100, rel=1e-3)
     assert sum(site["area_new_ha"] for site in sites) == pytest.approx(new.sum() / 100, rel=1e-3)
     assert all(site["predates_baseline"] == (site["first_dug"] < "2021-01-01") for site in sites)
@@ -161,8 +163,8 @@ def test_truth_layers_agree(made: Simulated) -> None:
 
 def test_new_ground_grows_pit_by_pit(world: World) -> None:
     """Pits are 3-26 m, sites 0.05-5 ha and dug over weeks, lives differ, and pits keep out of the river."""
-    radii = [pit.radius_m for site in world.sites for pit in site.pits]
-    assert 3 <= min(radii) <= max(radii) <= 26
+    radii = np.concatenate([site.pits["radius_m"] for site in world.sites])
+    assert 3 <= radii.min() <= radii.max() <= 26
     assert {"new", "old"} <= {site.life for site in world.sites}
     new = [site for site in world.sites if site.life == "new" and len(site.pits) > 10]
     assert new
@@ -175,26 +177,27 @@ def test_new_ground_grows_pit_by_pit(world: World) -> None:
 def test_abundance_is_what_was_asked_for(share: float, low: float, high: float) -> None:
     """Mine-rich, rare and empty landscapes can be made."""
     world = make_world(replace(TINY, size_px=192, mine_share=share))
-    assert low <= dug_layers(world.recipe, world.diggings).fraction_new.mean() <= high
+    assert low <= dug_layers(world.recipe, world.diggings)["fraction_new"].mean() <= high
 
 
 def test_mines_change_their_own_pixels_only(world: World) -> None:
     """Before air and optics, pits move reflectance where they lie (with a fringe) and nowhere else."""
-    scenery = scenery_of(world)
-    bare = replace(scenery, overlays=scenery.overlays[:-1], slots=scenery.slots[:-1])
+    scenery = make_scenery(world)
+    unmined = replace(world, overlays=world.overlays[:-1])
+    bare = replace(scenery, world=unmined, slots=scenery.slots[:-1])
     moved = np.abs(scenery.reflectance(world.recipe.days[2]) - bare.reflectance(world.recipe.days[2])).max(axis=0)
-    fraction = dug_layers(world.recipe, world.diggings).fraction_all
+    fraction = dug_layers(world.recipe, world.diggings)["fraction_all"]
     touched = np.zeros(fraction.size, dtype=bool)
     rows, columns = np.divmod(world.diggings.cells, world.recipe.cells)
     touched[rows // OVERSAMPLE * world.recipe.size_px + columns // OVERSAMPLE] = True
     assert moved[~touched.reshape(fraction.shape)].max() < 1e-6
-    fresh = dug_layers(world.recipe, world.diggings).fraction_new > 0.8
+    fresh = dug_layers(world.recipe, world.diggings)["fraction_new"] > 0.8
     assert np.median(moved[fresh]) > 0.05
 
 
 def test_sub_pixel_pits_weigh_what_they_cover(world: World) -> None:
     """Shares of still cover and of painted cells add up to one everywhere."""
-    scenery = scenery_of(world)
+    scenery = make_scenery(world)
     painted = np.bincount(scenery.pixel, minlength=world.recipe.size_px**2) / OVERSAMPLE**2
     still = sum(share for share in scenery.still.values())
     np.testing.assert_allclose(np.asarray(still).reshape(-1) + painted, 1, atol=1e-5)
@@ -202,9 +205,9 @@ def test_sub_pixel_pits_weigh_what_they_cover(world: World) -> None:
 
 def test_fields_are_cut_at_once_and_green_again(world: World) -> None:
     """A field loses its green when cut and has it back within ten months, as no mine does."""
-    scenery = scenery_of(world)
+    scenery = make_scenery(world)
     start, end = world.recipe.days[1] - 300, world.recipe.days[2] - 330
-    farms = [c for c in world.fields.clearings if c.kind == "farm" and start < c.cleared_on < end]
+    farms = [c for c in world.clearings if c.kind == "farm" and start < c.cleared_on < end]
     assert farms
     for farm in farms:
         rows, columns = np.divmod(farm.cells, world.recipe.cells)
@@ -222,10 +225,10 @@ def test_fields_are_cut_at_once_and_green_again(world: World) -> None:
 
 def test_savanna_swings_and_forest_does_not(world: World) -> None:
     """Grass is straw in February and green in September; closed canopy stays green."""
-    scenery = scenery_of(world)
+    scenery = make_scenery(world)
     ndvi = []
     for when in (date(2022, 2, 10), date(2022, 9, 20)):
-        seen = scenery.reflectance(day_number(when))
+        seen = scenery.reflectance(to_day(when))
         ndvi.append((seen[3] - seen[2]) / (seen[3] + seen[2]))
     still = scenery.still
     grass = still[Cover.GRASS] > 0.95
@@ -235,11 +238,12 @@ def test_savanna_swings_and_forest_does_not(world: World) -> None:
 
 
 def test_sandbanks_come_out_in_the_dry_season(world: World) -> None:
-    """More of the river bed is dry in February than in October, every year."""
-    banks, climate = world.sandbanks, world.climate
+    """More of the river bed is dry in February than in October, every year: bright in the infrared."""
+    banks, climate = world.overlays[0], world.climate
     for year in (2021, 2022, 2023):
-        dry, wet = (climate.at(day_number(date(year, month, 15))) for month in (2, 10))
-        assert banks.exposed(dry).mean() > banks.exposed(wet).mean()
+        dry, wet = (climate.at(to_day(date(year, month, 15))) for month in (2, 10))
+        under = np.zeros((6, banks.cells.size), dtype=np.float32)
+        assert banks.paint(under, dry)[4].mean() > 1.1 * banks.paint(under, wet)[4].mean()
 
 
 def test_bad_wet_season_shows_less_ground() -> None:
@@ -247,7 +251,7 @@ def test_bad_wet_season_shows_less_ground() -> None:
     cover = {}
     for clouds in ("none", "usual", "bad_wet"):
         world = make_world(replace(QUICK, clouds=clouds, mine_share=0.0))
-        ground = scenery_of(world).reflectance(world.recipe.days[1])
+        ground = make_scenery(world).reflectance(world.recipe.days[1])
         shares = []
         for day in range(world.recipe.days[1], world.recipe.days[1] + 100, 5):
             scene = sense(ground, world.climate.at(day), rng_of(1, DATES, day), clouds=clouds, offset=0)
@@ -262,7 +266,7 @@ def test_where_mines_lie_depends_on_the_land(kind: str) -> None:
     world = make_world(replace(TINY, kind=kind, size_px=192, mine_share=0.01))  # type: ignore[arg-type]
     cells, _, _ = first_dug(world.diggings)
     away = float(np.median(world.land.channels.distance_m.reshape(-1)[cells]))
-    wet = np.mean([pit.pond_share for site in world.sites for pit in site.pits])
+    wet = np.concatenate([site.pits["pond_share"] for site in world.sites]).mean()
     assert (away > 150 and wet < 0.1) if kind == "dike" else (away < 120 and wet > 0.1)
 
 
@@ -302,7 +306,7 @@ def test_any_seed_makes_a_physical_surface(seed: int, kind: str) -> None:
     """Reflectance stays within 0-0.6 on any day of any landscape."""
     recipe = replace(TINY, seed=seed, kind=kind)  # type: ignore[arg-type]
     world = make_world(recipe)
-    scenery = scenery_of(world)
+    scenery = make_scenery(world)
     for day in (recipe.days[0], recipe.days[1], recipe.days[2]):
         seen = scenery.reflectance(day)
         assert np.isfinite(seen).all()

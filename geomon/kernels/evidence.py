@@ -32,24 +32,7 @@ from numpy.typing import NDArray
 
 from geomon.kernels._jit import kernel
 from geomon.kernels.quality import CLEAR, DOUBTFUL
-from geomon.kernels.spectra import (
-    DOUBTFUL_HAZE,
-    DOUBTFUL_SHADOW,
-    FIRE,
-    GREENEST,
-    HAZE,
-    HAZE_TEST,
-    LARGEST_SWING,
-    N_BARE,
-    NODATA_REFLECTANCE,
-    RELATIVE,
-    SEASON_DAYS,
-    SHADOW,
-    STRAW,
-    SWING,
-    UNIT,
-    SpectralModel,
-)
+from geomon.kernels.spectra import HAZE_TEST, NODATA_REFLECTANCE, UNIT, SpectralModel
 
 MIN_FRACTION: Final = 0.2
 """Smallest mined share tested for: below it Sentinel-2's noise wins (domain.md 1: a pit of 10 m fills 0.8 of a pixel).
@@ -57,6 +40,8 @@ MIN_FRACTION: Final = 0.2
 LARGEST_FRACTION: Final = 1.2
 """Fractions may sum to a little more than 1, since ground brighter than its endmember exists."""
 OCCAM: Final = 1.0
+SHADE: Final = 2.0
+"""What still water alone must gain besides: a darker pixel is more often shade, wet soil or a smoother canopy."""
 CLIP_LOW: Final = -2.0
 CLIP_HIGH: Final = 4.0
 """One look alone must never convict: three looks at the upper clip make odds of e^12, one makes e^4."""
@@ -67,6 +52,7 @@ STRONGEST: Final = 1.5
 """How much of the mixture shown before must be there to say that it still is, and how much more may be."""
 
 _N_NUISANCE: Final = 6
+_N_BARE: Final = 2
 
 
 class Prediction(NamedTuple):
@@ -187,7 +173,7 @@ def _is_spoilt(y: Any, p: int, model: Any) -> bool:
     for b in range(y.shape[0]):
         spoilt |= y[b, p] == NODATA_REFLECTANCE
     if model.blue >= 0 and model.red >= 0:
-        spoilt |= (y[model.blue, p] - 0.5 * y[model.red, p]) * UNIT > HAZE_TEST
+        spoilt |= (y[model.blue, p] - 0.5 * y[model.red, p]) * UNIT > model.spread.haze_test
     return spoilt
 
 
@@ -204,7 +190,7 @@ def _expect(y: Any, prediction: Any, moment: Any, model: Any, p: int, spectra: A
         mu = total * UNIT
         residual = y[b, p] * UNIT - mu
         scale = max(prediction.sigma[p, b] * UNIT, model.floor[b])
-        variance = scale * scale * widen + (RELATIVE * mu) ** 2
+        variance = scale * scale * widen + (model.spread.relative * mu) ** 2
         spectra[0, b], spectra[1, b], spectra[2, b] = mu, residual, variance
         far = max(far, residual * residual / variance)
     return far
@@ -214,8 +200,9 @@ def _expect(y: Any, prediction: Any, moment: Any, model: Any, p: int, spectra: A
 def _innocent(prediction: Any, moment: Any, model: Any, p: int, doubtful: bool, mu: Any, directions: Any) -> None:
     """Where innocent changes would move this pixel, each direction times its spread."""
     swing = _curing(prediction, model, p, mu)
-    white = DOUBTFUL_HAZE if doubtful else HAZE
-    black = DOUBTFUL_SHADOW if doubtful else SHADOW
+    spread = model.spread
+    white = spread.haze[np.int64(doubtful)]
+    black = spread.shadow[np.int64(doubtful)]
     for b in range(mu.shape[0]):
         slope = 0.0
         other = 0.0
@@ -224,10 +211,10 @@ def _innocent(prediction: Any, moment: Any, model: Any, p: int, doubtful: bool, 
             other += prediction.coefficients[p, b, k] * moment.opposite[k]
         directions[0, b] = white * (model.white[b] - mu[b])
         directions[1, b] = black * -mu[b]
-        directions[2, b] = (FIRE[0] + FIRE[1] * swing) * (model.char[b] - mu[b])
-        directions[3, b] = (STRAW[0] + STRAW[1] * swing) * (model.straw[b] - mu[b])
-        directions[4, b] = SEASON_DAYS * slope * UNIT
-        directions[5, b] = SWING * (other * UNIT - mu[b])
+        directions[2, b] = (spread.fire[0] + spread.fire[1] * swing) * (model.char[b] - mu[b])
+        directions[3, b] = (spread.straw[0] + spread.straw[1] * swing) * (model.straw[b] - mu[b])
+        directions[4, b] = spread.season_days * slope * UNIT
+        directions[5, b] = spread.swing * (other * UNIT - mu[b])
 
 
 @kernel
@@ -238,7 +225,7 @@ def _curing(prediction: Any, model: Any, p: int, mu: Any) -> float:
     (from GREENEST at its greenest to 1 at its driest): grass does not cure at the height of the rains.
     """
     if model.red < 0 or model.nir < 0:
-        return LARGEST_SWING
+        return float(model.spread.largest_swing)
     power = 0.0
     for k in range(1, 5):
         nir = np.float64(prediction.coefficients[p, model.nir, k])
@@ -247,8 +234,8 @@ def _curing(prediction: Any, model: Any, p: int, mu: Any) -> float:
     amplitude = np.sqrt(power) + 1.0
     middle = nir - np.float64(prediction.coefficients[p, model.red, 0])
     dryness = 0.5 * (middle + amplitude - (mu[model.nir] - mu[model.red]) / UNIT) / amplitude
-    season = GREENEST + (1.0 - GREENEST) * min(max(dryness, 0.0), 1.0)
-    return min(amplitude / max(nir, 500.0), LARGEST_SWING) * season
+    season = model.spread.greenest + (1.0 - model.spread.greenest) * min(max(dryness, 0.0), 1.0)
+    return float(min(amplitude / max(nir, 500.0), model.spread.largest_swing) * season)
 
 
 @kernel
@@ -286,8 +273,9 @@ def _judge(factor: Any, spectra: Any, mined: Any, shown: Any, p: int, share: Any
     best = -1e9
     for i in range(n_mined):
         for j in range(-1, n_mined):
-            if j < 0 or (i < N_BARE <= j):
+            if j < 0 or (i < _N_BARE <= j):
                 f, g, gain = _mixture(whitened, z, i, j)
+                gain -= SHADE if i == n_mined - 1 else 0.0
                 if gain > best:
                     best = gain
                     share[:] = 0.0

@@ -228,7 +228,7 @@ def _hits(s: Any, p: int) -> int:
     hits = np.int64(0)
     for i in range(LAST_LOOKS):
         hits += (np.int64(s.recent[p]) >> i) & 1
-    return hits
+    return int(hits)
 
 
 @kernel

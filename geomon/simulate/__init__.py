@@ -4,8 +4,9 @@ It imitates what Sentinel-2 sees over artisanal alluvial mines and over everythi
 faults of the real archive. It knows nothing of any detector. All it writes says that it is simulated.
 """
 
+from geomon.simulate.job import simulate
+from geomon.simulate.overlay import Disturbed
 from geomon.simulate.recipe import DEMO, TINY, Recipe
-from geomon.simulate.truth import Disturbed
-from geomon.simulate.world import Simulated, make_world, scenery_of, simulate
+from geomon.simulate.world import make_world
 
-__all__ = ["DEMO", "TINY", "Disturbed", "Recipe", "Simulated", "make_world", "scenery_of", "simulate"]
+__all__ = ["DEMO", "TINY", "Disturbed", "Recipe", "make_world", "simulate"]

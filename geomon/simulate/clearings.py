@@ -1,19 +1,22 @@
 """Fields and canopy gaps: ground cleared in one go, for other reasons than stones.
 
-In: a recipe, its landscape and climate, and the cells to keep clear of. Out: `Clearing` records and `Fields`, which
-paints them. A field is cut within days, often burnt, lies bare until the rains, then greens within the season.
+In: a recipe, its landscape and climate, and the cells to keep clear of. Out: `Clearing` records, and an
+overlay that paints them. A field is cut within days, often burnt, lies bare until the rains, then greens within the season.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
+from geomon.model import from_day
 from geomon.simulate import spectra
 from geomon.simulate.climate import Climate, Weather
-from geomon.simulate.fields import FARMS, BoolArray, FloatArray, IntArray, Rng, rng_of
+from geomon.simulate.fields import FARMS, BoolArray, FloatArray, IntArray, Rng, rng_of, tones
 from geomon.simulate.landscape import Cover, Landscape
-from geomon.simulate.recipe import CELL_M, Recipe, date_of
+from geomon.simulate.overlay import Disturbed, Overlay
+from geomon.simulate.recipe import CELL_M, Recipe
 
 FARM_HA = (0.3, 3.0)
 GAP_HA = (0.02, 0.12)
@@ -21,8 +24,7 @@ _PER_KM2 = {"established": 1.0, "baseline": 0.8, "monitor": 1.3}
 _GAPS_PER_KM2 = {"forest": 1.2, "mosaic": 0.2, "dike": 0.2}
 
 
-@dataclass(frozen=True, slots=True)
-class Clearing:
+class Clearing(NamedTuple):
     """One field or gap: `kind` is farm or gap, `crop` annual, manioc or none."""
 
     kind: str
@@ -30,52 +32,45 @@ class Clearing:
     cleared_on: int
     burnt_on: int
     planted_on: int
-    soil: FloatArray = field(repr=False)
-    cells: IntArray = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """All clearings as an overlay; `owner` is the clearing of each cell."""
-
-    clearings: tuple[Clearing, ...]
+    soil: FloatArray
     cells: IntArray
-    owner: IntArray
-    tone: FloatArray
-
-    def paint(self, under: FloatArray, weather: Weather) -> FloatArray:
-        """Return the reflectance of `cells` [6, n] given what lies under them."""
-        painted = under.copy()
-        for index in self._cleared(weather.day):
-            mine = self.owner == index
-            painted[:, mine] = _field(self.clearings[index], under[:, mine], self.tone[mine], weather)
-        return painted
-
-    def _cleared(self, day: int) -> list[int]:
-        return [i for i, clearing in enumerate(self.clearings) if clearing.cleared_on <= day]
 
 
-def make_fields(recipe: Recipe, land: Landscape, climate: Climate, keep_off: BoolArray) -> Fields:
+def make_clearings(recipe: Recipe, land: Landscape, climate: Climate, keep_off: BoolArray) -> tuple[Clearing, ...]:
     """Draw fields from before the baseline, from the baseline and from the monitor period, and gaps in the forest."""
     rng = rng_of(recipe.seed, FARMS)
-    km2 = (recipe.side_m / 1000) ** 2 * recipe.confusers
     taken = keep_off | (land.cover == Cover.WATER) | (land.cover == Cover.TRACK)
     clearings = []
-    for kind, when in _wanted(recipe, rng, km2):
+    for kind, when in _wanted(recipe, rng):
         cells = _place(recipe, land, rng, taken=taken, kind=kind)
-        if cells is None:
-            continue
-        taken = taken.copy()
-        taken.reshape(-1)[cells] = True
-        clearings.append(_clearing(kind, _cut_day(recipe, rng, kind, when), cells=cells, climate=climate, rng=rng))
-    flat = np.concatenate([np.zeros(0, dtype=np.int64), *(c.cells for c in clearings)])
-    owner = np.repeat(np.arange(len(clearings)), [c.cells.size for c in clearings]).astype(np.int64)
-    order = np.argsort(flat)
-    tone = np.exp(rng.normal(0, 0.07, flat.size)).astype(np.float32)
-    return Fields(tuple(clearings), flat[order], owner[order], tone)
+        if cells is not None:
+            taken.reshape(-1)[cells] = True
+            clearings.append(_clearing(kind, _cut_day(recipe, rng, kind, when), cells=cells, climate=climate, rng=rng))
+    return tuple(clearings)
 
 
-def _wanted(recipe: Recipe, rng: Rng, km2: float) -> list[tuple[str, str]]:
+def make_fields(recipe: Recipe, clearings: Sequence[Clearing]) -> Overlay:
+    """Paint all clearings."""
+    cells = np.concatenate([np.zeros(0, dtype=np.int64), *(c.cells for c in clearings)])
+    owner = np.repeat(np.arange(len(clearings)), [c.cells.size for c in clearings])
+    tone = tones(rng_of(recipe.seed, FARMS, 1), cells.size, 0.07)
+    start = recipe.days[1]
+
+    def paint(under: FloatArray, weather: Weather) -> FloatArray:
+        painted = under.copy()
+        for index, clearing in enumerate(clearings):
+            if clearing.cleared_on <= weather.day:
+                mine = owner == index
+                painted[:, mine] = _field(clearing, under[:, mine], tone[mine], weather)
+        return painted
+
+    farms = {False: Disturbed.FARM_BEFORE, True: Disturbed.FARM}
+    codes = [Disturbed.GAP if c.kind == "gap" else farms[c.cleared_on >= start] for c in clearings]
+    return Overlay(cells, paint, np.array(codes, dtype=np.uint8)[owner])
+
+
+def _wanted(recipe: Recipe, rng: Rng) -> list[tuple[str, str]]:
+    km2 = (recipe.side_m / 1000) ** 2 * recipe.confusers
     farms = [("farm", when) for when, density in _PER_KM2.items() for _ in range(rng.poisson(density * km2))]
     gaps = rng.poisson(_GAPS_PER_KM2[recipe.kind] * km2)
     return farms + [("gap", "baseline" if rng.random() < 0.5 else "monitor") for _ in range(gaps)]
@@ -86,7 +81,7 @@ def _cut_day(recipe: Recipe, rng: Rng, kind: str, when: str) -> int:
     before, start, end = recipe.days
     span = {"established": (before - 700, before - 150), "baseline": (before, start - 1), "monitor": (start, end - 20)}
     days = np.arange(*span[when])
-    month = np.array([date_of(int(day)).month for day in days])
+    month = np.array([from_day(int(day)).month for day in days])
     dry = np.isin(month, (12, 1, 2, 3)) & (kind == "farm")
     weight = np.where(dry, 8.0, 1.0)
     return int(rng.choice(days, p=weight / weight.sum()))
@@ -148,8 +143,7 @@ def _outline(cells: int, rng: Rng, centre_m: tuple[float, float], area_m2: float
 
 def _field(clearing: Clearing, under: FloatArray, tone: FloatArray, weather: Weather) -> FloatArray:
     age = np.float32(weather.day - clearing.cleared_on)
-    soaked = 1 - spectra.WET_DARKENING * np.float32(weather.wetness)
-    soil = (clearing.soil * soaked)[:, None] * tone
+    soil = (clearing.soil * spectra.soaked(weather.wetness))[:, None] * tone
     litter = np.float32(np.exp(-age / 45)) if clearing.burnt_on < 0 or weather.day < clearing.burnt_on else 0.0
     ground = soil + litter * (spectra.SLASH[:, None] * tone - soil)
     if 0 < clearing.burnt_on <= weather.day:

@@ -93,3 +93,14 @@ def block_mean(fine: NDArray[np.generic], factor: int) -> FloatArray:
     rows, columns = fine.shape[-2] // factor, fine.shape[-1] // factor
     blocks = fine.reshape(*fine.shape[:-2], rows, factor, columns, factor)
     return np.asarray(blocks.mean(axis=(-3, -1), dtype=np.float32), dtype=np.float32)
+
+
+def tones(rng: Rng, count: int, spread: float) -> FloatArray:
+    """Brightness factors of single cells, log-normal."""
+    return np.exp(rng.normal(0, spread, count)).astype(np.float32)
+
+
+def block_noise(rng: Rng, size: int, side: int) -> NDArray[np.float64]:
+    """Uniform noise that is the same inside blocks of `side` cells, (size, size)."""
+    count = -(-size // side)
+    return np.kron(rng.random((count, count)), np.ones((side, side)))[:size, :size]

@@ -27,7 +27,12 @@ _DEGREES = 1e-7
 
 
 def write_cog(
-    path: Path, image: NDArray[np.generic], recipe: Recipe, *, nodata: float | None = 0, tags: Mapping[str, str] | None = None
+    path: Path,
+    image: NDArray[np.generic],
+    recipe: Recipe,
+    *,
+    nodata: float | None = 0,
+    tags: Mapping[str, str] | None = None,
 ) -> Path:
     """Write one band (rows, columns) over the whole square; the pixel size follows from the array's shape."""
     rows, columns = image.shape
@@ -60,7 +65,7 @@ def outline(recipe: Recipe, cells: IntArray) -> BaseGeometry:
 def to_degrees(geometries: Sequence[BaseGeometry]) -> NDArray[np.object_]:
     """Project from the lattice to longitude and latitude, rings turned as RFC 7946 asks."""
     moved = gpd.GeoSeries(list(geometries), crs=EPSG).to_crs(4326).to_numpy()
-    return shapely.orient_polygons(shapely.set_precision(moved, _DEGREES, mode="pointwise"))
+    return np.asarray(shapely.orient_polygons(shapely.set_precision(moved, _DEGREES, mode="pointwise")))
 
 
 def write_features(path: Path, rows: Sequence[Mapping[str, object]], geometries: Sequence[BaseGeometry]) -> Path:

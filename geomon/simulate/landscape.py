@@ -6,23 +6,14 @@ It holds no dates: seasons are in `climate` and `seasons`, mines in `pits`, what
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geomon.simulate import fields
 from geomon.simulate.channels import Channels, make_channels
-from geomon.simulate.fields import (
-    COVER,
-    TERRAIN,
-    TEXTURE,
-    VILLAGE,
-    FloatArray,
-    Rng,
-    block_mean,
-    rng_of,
-    rough_field,
-    smooth_field,
-)
+from geomon.simulate.fields import FloatArray, Rng, block_mean, rng_of, rough_field, smooth_field
 from geomon.simulate.recipe import CELL_M, OVERSAMPLE, Recipe
 
 
@@ -39,6 +30,21 @@ class Cover(IntEnum):
     ORCHARD = 8
     CRUST = 9
     TRACK = 10
+
+
+_PATCHES: Final = {
+    "forest": (Cover.FOREST, ((1, 1.15, Cover.FALLOW), (0, 1.45, Cover.WOODY), (0, 1.8, Cover.GRASS))),
+    "mosaic": (
+        Cover.WOODY,
+        ((0, 0.2, Cover.GRASS), (1, 1.6, Cover.FALLOW), (2, 1.1, Cover.FOREST), (3, 2.1, Cover.CRUST)),
+    ),
+    "dike": (
+        Cover.WOODY,
+        ((0, 0.8, Cover.GRASS), (1, 1.25, Cover.ORCHARD), (2, 1.5, Cover.FOREST), (3, 1.9, Cover.CRUST)),
+    ),
+}
+"""Covers of the interfluves: the usual one, and those of patches where a field exceeds a threshold; fields 2 and 3 are
+the negatives of 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class Landscape:
 
 def make_landscape(recipe: Recipe) -> Landscape:
     """Draw terrain, channels and covers."""
-    rng = rng_of(recipe.seed, TERRAIN)
+    rng = rng_of(recipe.seed, fields.TERRAIN)
     channels = make_channels(recipe, rng)
     height = _height(rng, channels)
     village = _village(recipe, channels)
@@ -117,7 +123,7 @@ def _elevation(recipe: Recipe, rng: Rng, height: FloatArray) -> FloatArray:
 
 def _village(recipe: Recipe, channels: Channels) -> tuple[float, float]:
     """On the interfluve: among random places away from the border, the one farthest from water."""
-    rng = rng_of(recipe.seed, VILLAGE)
+    rng = rng_of(recipe.seed, fields.VILLAGE)
     places = rng.uniform(0.14, 0.86, (40, 2)) * recipe.side_m
     at = (places / CELL_M).astype(np.int64)
     best = places[int(np.argmax(channels.distance_m[at[:, 0], at[:, 1]]))]
@@ -125,12 +131,16 @@ def _village(recipe: Recipe, channels: Channels) -> tuple[float, float]:
 
 
 def _cover(recipe: Recipe, channels: Channels, village: tuple[float, float]) -> NDArray[np.uint8]:
-    rng = rng_of(recipe.seed, COVER)
+    rng = rng_of(recipe.seed, fields.COVER)
     shape = channels.distance_m.shape
     patch = rough_field(rng, shape, slope=3.2, outer=160.0)
     other = rough_field(rng, shape, slope=3.2, outer=120.0)
     edge = rough_field(rng, shape, slope=2.6, outer=60.0)
-    cover = {"forest": _forest, "mosaic": _mosaic, "dike": _dike}[recipe.kind](patch, other)
+    usual, patches = _PATCHES[recipe.kind]
+    cover = np.full(shape, usual, dtype=np.uint8)
+    noise = (patch, other, -patch, -other)
+    for field, threshold, code in patches:
+        cover[noise[field] > threshold] = code
     beyond = channels.distance_m - channels.half_width_m
     wooded = np.where(channels.main, 48.0, 26.0) * np.clip(1 + 0.55 * edge, 0.25, 2.5)
     flat = channels.main & (beyond < 110 + 35 * other) & (patch < 0.1)
@@ -139,36 +149,6 @@ def _cover(recipe: Recipe, channels: Channels, village: tuple[float, float]) -> 
     cover[beyond < wooded] = Cover.GALLERY
     cover[_track(recipe, rng, village)] = Cover.TRACK
     cover[channels.water()] = Cover.WATER
-    return cover
-
-
-def _filled(shape: tuple[int, int], cover: Cover) -> NDArray[np.uint8]:
-    return np.full(shape, cover, dtype=np.uint8)
-
-
-def _forest(patch: FloatArray, other: FloatArray) -> NDArray[np.uint8]:
-    cover = _filled((patch.shape[0], patch.shape[1]), Cover.FOREST)
-    cover[other > 1.15] = Cover.FALLOW
-    cover[patch > 1.45] = Cover.WOODY
-    cover[patch > 1.8] = Cover.GRASS
-    return cover
-
-
-def _mosaic(patch: FloatArray, other: FloatArray) -> NDArray[np.uint8]:
-    cover = _filled((patch.shape[0], patch.shape[1]), Cover.WOODY)
-    cover[patch > 0.2] = Cover.GRASS
-    cover[patch < -1.1] = Cover.FOREST
-    cover[other > 1.6] = Cover.FALLOW
-    cover[(other < -2.1) & (patch > -0.5)] = Cover.CRUST
-    return cover
-
-
-def _dike(patch: FloatArray, other: FloatArray) -> NDArray[np.uint8]:
-    cover = _filled((patch.shape[0], patch.shape[1]), Cover.WOODY)
-    cover[patch > 0.8] = Cover.GRASS
-    cover[patch < -1.5] = Cover.FOREST
-    cover[other > 1.25] = Cover.ORCHARD
-    cover[(other < -1.9) & (patch > -0.8)] = Cover.CRUST
     return cover
 
 
@@ -197,7 +177,7 @@ def _dikes(recipe: Recipe, rng: Rng) -> NDArray[np.float64]:
 
 
 def _texture(recipe: Recipe) -> Texture:
-    rng = rng_of(recipe.seed, TEXTURE)
+    rng = rng_of(recipe.seed, fields.TEXTURE)
     shape = (recipe.size_px, recipe.size_px)
     return Texture(
         crown=smooth_field(rng, shape, length=1.2),

@@ -120,12 +120,16 @@ def _plan(recipe: Recipe, rng: Rng, life: str, *, most_m2: float) -> _Plan:
     pits = area_ha * 1e4 / (np.pi * radius_m**2 * 1.35 * _NEW_CELL_SHARE)
     days = float(np.clip(pits / (rng.uniform(2.5, 8) * (1 + 0.4 * area_ha)) * _MONTH_DAYS, 45, 600))
     before, start, end = recipe.days
-    first, last = {
-        "new": (at := rng.uniform(start, max(end - 0.7 * days, start + 30)), at + days),
-        "expanding": (before - rng.uniform(60, 500), start + rng.uniform(0.2, 1.3) * (end - start)),
-        "baseline": (at := rng.uniform(before + 60, start - 45), at + days),
-        "old": ((at := before - rng.uniform(30, 700)) - days, at),
-    }[life]
+    if life == "expanding":
+        first, last = before - rng.uniform(60, 500), start + rng.uniform(0.2, 1.3) * (end - start)
+    else:
+        spans = {
+            "new": (start, max(end - 0.7 * days, start + 30)),
+            "baseline": (before + 60, start - 45),
+            "old": (before - 700 - days, before - 30 - days),
+        }
+        first = rng.uniform(*spans[life])
+        last = first + days
     return _Plan(life, area_ha * 1e4, radius_m, int(first), int(last))
 
 
@@ -137,8 +141,8 @@ class _Digger:
         self.dug = np.zeros(recipe.cells**2, dtype=np.bool_)
         self.anchors: list[Spot] = []
         channels = land.channels
-        down, right = np.ogrid[: recipe.cells, : recipe.cells] * np.array(CELL_M)
-        village = np.hypot(down - land.village_m[0], right - land.village_m[1]) < 150
+        down, right = np.ogrid[: recipe.cells, : recipe.cells]
+        village = np.hypot(down * CELL_M - land.village_m[0], right * CELL_M - land.village_m[1]) < 150
         river = channels.main & (channels.distance_m < 0.9 * channels.half_width_m)
         self.closed = river | village | (land.cover == Cover.TRACK)
 
@@ -163,7 +167,7 @@ class _Digger:
 
     def _open_at(self, spot: Spot) -> bool:
         row, column = (int(place // CELL_M) for place in spot)
-        inside = 4 <= min(row, column) and max(row, column) < self.recipe.cells - 4
+        inside = min(row, column) >= 4 and max(row, column) < self.recipe.cells - 4
         return inside and not self.closed[row, column]
 
     def _anchor(self) -> Spot | None:
@@ -189,8 +193,9 @@ class _Digger:
 
     def _dike_spot(self) -> Spot:
         dikes, rng = self.land.dikes_m, self.rng
-        on_rock = rng.random() < 0.7
-        spot = dikes[rng.integers(len(dikes))] + rng.normal(0, 4, 2) if on_rock else rng.uniform(0.05, 0.95, 2) * self.recipe.side_m
+        spot = rng.uniform(0.05, 0.95, 2) * self.recipe.side_m
+        if rng.random() < 0.7:
+            spot = dikes[rng.integers(len(dikes))] + rng.normal(0, 4, 2)
         return float(spot[0]), float(spot[1])
 
     def _places(self, plan: _Plan, anchor: Spot) -> Pits:
@@ -240,7 +245,7 @@ class _Digger:
 def _dig_days(plan: _Plan, count: int, rng: Rng) -> IntArray:
     """Days of the pits in order; half as many again in the dry months, when the ground water is low."""
     days = np.arange(plan.first_day, plan.last_day + 1)
-    weight = np.where([from_day(day).month in (12, 1, 2, 3) for day in days], 1.5, 1.0)
+    weight = np.where([from_day(int(day)).month in (12, 1, 2, 3) for day in days], 1.5, 1.0)
     drawn = np.sort(rng.choice(days, size=count, p=weight / weight.sum()))
     drawn[0] = plan.first_day
     return drawn.astype(np.int64)

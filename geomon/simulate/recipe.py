@@ -115,7 +115,6 @@ class Recipe:
         return np.column_stack([corner.c + down_right_m[:, 1], corner.f - down_right_m[:, 0]])
 
 
-
 DEMO = Recipe()
 """Mine-rich savanna valley, 2.6 km square, three years: the one that `geomon demo` writes."""
 TINY = replace(DEMO, name="tiny", size_px=64, revisit_days=15, mine_share=0.02)

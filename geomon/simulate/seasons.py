@@ -9,20 +9,12 @@ from datetime import date
 
 import numpy as np
 
+from geomon.model import from_day, to_day
+from geomon.simulate import fields
 from geomon.simulate.climate import Weather
-from geomon.simulate.fields import (
-    BARS,
-    FIRES,
-    BoolArray,
-    FloatArray,
-    block_mean,
-    rng_of,
-    rough_field,
-    sigmoid,
-    smooth_field,
-)
+from geomon.simulate.fields import BoolArray, FloatArray, rough_field, sigmoid, smooth_field
 from geomon.simulate.landscape import Landscape
-from geomon.simulate.recipe import OVERSAMPLE, Recipe, date_of, day_number
+from geomon.simulate.recipe import OVERSAMPLE, Recipe
 
 _BURNT_SHARE = (0.35, 0.75)
 """Share of savanna that burns in a dry season; most moist savanna burns every one to two years; chosen."""
@@ -55,16 +47,16 @@ class Fires:
 
 def make_fires(recipe: Recipe) -> Fires:
     """Burn patches of every dry season between December and mid February; where and when differs by year."""
-    rng = rng_of(recipe.seed, FIRES)
+    rng = fields.rng_of(recipe.seed, fields.FIRES)
     shape = (recipe.size_px, recipe.size_px)
-    first, last = date_of(recipe.days[0]).year - 1, date_of(recipe.days[2]).year
+    first, last = from_day(recipe.days[0]).year - 1, from_day(recipe.days[2]).year
     seasons = []
     for year in range(first, last + 1):
         where = rough_field(rng, shape, slope=3.0, outer=60.0)
         when = smooth_field(rng, shape, length=28.0)
         threshold = float(np.quantile(where, 1 - rng.uniform(*_BURNT_SHARE)))
         # a front passes in a day: whole patches share a date
-        start = day_number(date(year, 12, 22)) + rng.normal(0, 8)
+        start = to_day(date(year, 12, 22)) + rng.normal(0, 8)
         burnt = np.round((start + 20 * when) / 6) * 6
         seasons.append(np.where(where > threshold, burnt, np.inf))
     return Fires(np.array(seasons, dtype=np.float32))
@@ -83,6 +75,6 @@ class Floods:
 
 def make_floods(recipe: Recipe, land: Landscape) -> Floods:
     """Set the level from the height above the river and from hollows in the floodplain."""
-    hollow = rough_field(rng_of(recipe.seed, BARS, 1), (recipe.size_px,) * 2, slope=2.8, outer=25.0)
-    height = block_mean(land.height_m, OVERSAMPLE)
+    hollow = rough_field(fields.rng_of(recipe.seed, fields.BARS, 1), (recipe.size_px,) * 2, slope=2.8, outer=25.0)
+    height = fields.block_mean(land.height_m, OVERSAMPLE)
     return Floods(np.asarray(0.85 + 0.09 * height - 0.16 * hollow, dtype=np.float32))

@@ -1,7 +1,8 @@
 """Surface reflectance of the materials, six Sentinel-2 bands, and how objects of one material differ.
 
-In: nothing, or a generator. Out: float32 (6,) arrays in the order of `geomon.model.BANDS`. The numbers are round values typical of
-such surfaces in the literature, chosen for the simulator; none was fitted to a scene or tuned for a detector.
+In: nothing, or a generator. Out: float32 (6,) arrays in the order of `geomon.model.BANDS`. The numbers are round
+values typical of such surfaces in the literature, chosen for the simulator; none was fitted to a scene or tuned for a
+detector.
 """
 
 from typing import Final
@@ -57,6 +58,11 @@ WET_DARKENING: Final = _of(0.28, 0.28, 0.27, 0.26, 0.34, 0.40)
 def soaked(wetness: float, share: float = 1.0) -> FloatArray:
     """What rain leaves of the reflectance of bare ground, of which only a share darkens."""
     return 1 - np.float32(share * wetness) * WET_DARKENING
+
+
+def river(turbidity: float) -> FloatArray:
+    """Water of the river, from clear to muddy."""
+    return RIVER + np.float32(turbidity) * (RIVER_FLOOD - RIVER)
 
 
 def bare_alluvium(rng: Rng) -> FloatArray:

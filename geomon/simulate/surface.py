@@ -6,31 +6,19 @@ on the 2.5 m grid and averaged, so that a pit smaller than a pixel weighs what i
 """
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from geomon.simulate import spectra
-from geomon.simulate.climate import Climate, Weather
+from geomon.simulate.climate import Weather
 from geomon.simulate.fields import FloatArray, IntArray, block_mean
-from geomon.simulate.landscape import Cover, Landscape
-from geomon.simulate.recipe import OVERSAMPLE, Recipe
-from geomon.simulate.seasons import Fires, Floods
+from geomon.simulate.landscape import Cover
+from geomon.simulate.recipe import OVERSAMPLE
+from geomon.simulate.world import World
 
 
-class Overlay(Protocol):
-    """Something that changes ground cells."""
-
-    @property
-    def cells(self) -> IntArray:
-        """Flat ground cells that it may ever touch, each once."""
-
-    def paint(self, under: FloatArray, weather: Weather) -> FloatArray:
-        """Return the reflectance of `cells` [6, n] on a day, given that of what lies under them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
+class _Look(NamedTuple):
     """How a cover swings through the year: greenness = low + (high - low) * that of the grass; sd of texture."""
 
     green: FloatArray
@@ -61,11 +49,7 @@ _LOOKS: Final = {
 class Scenery:
     """Everything that decides how the ground looks; made by `make_scenery`."""
 
-    land: Landscape
-    climate: Climate
-    fires: Fires
-    floods: Floods
-    overlays: tuple[Overlay, ...]
+    world: World
     cells: IntArray
     pixel: IntArray
     cover: FloatArray
@@ -83,10 +67,10 @@ class Scenery:
         Returns
         -------
         float32, (6, rows, columns)
-            Reflectance [0-1] in the order of `spectra.BANDS`.
+            Reflectance [0-1] in the order of `geomon.model.BANDS`.
         """
-        weather = self.climate.at(day)
-        shape = self.land.texture.crown.shape
+        weather = self.world.climate.at(day)
+        shape = self.world.land.texture.crown.shape
         seen = np.zeros((6, *shape), dtype=np.float32)
         ground = np.zeros((6, self.cells.size), dtype=np.float32)
         for cover, share in self.still.items():
@@ -94,7 +78,7 @@ class Scenery:
             seen += share * look
             here = np.flatnonzero(self.cover == cover)
             ground[:, here] = look.reshape(6, -1)[:, self.pixel[here]]
-        for overlay, slot in zip(self.overlays, self.slots, strict=True):
+        for overlay, slot in zip(self.world.overlays, self.slots, strict=True):
             ground[:, slot] = overlay.paint(ground[:, slot], weather)
         size = shape[0] * shape[1]
         for band in range(6):
@@ -103,15 +87,13 @@ class Scenery:
         return seen
 
     def _cover(self, cover: Cover, weather: Weather) -> FloatArray:
-        look, texture = _LOOKS[cover], self.land.texture
+        look, texture = _LOOKS[cover], self.world.land.texture
         if cover is Cover.WATER:
-            muddy = np.float32(weather.turbidity)
-            tone = (1 - muddy) * spectra.RIVER + muddy * spectra.RIVER_FLOOD
-            return np.broadcast_to(tone[:, None, None], (6, *texture.crown.shape))
-        grass = self.climate.green_on(np.float32(weather.day) - texture.lag_days)
+            return np.broadcast_to(spectra.river(weather.turbidity)[:, None, None], (6, *texture.crown.shape))
+        grass = self.world.climate.green_on(np.float32(weather.day) - texture.lag_days)
         green = look.low + (look.high - look.low) * grass + 0.05 * texture.vigour
         if look.burns:
-            green = green + look.burns * self.fires.flush(weather.day)
+            green = green + look.burns * self.world.fires.flush(weather.day)
         green = np.clip(green, 0, 1)
         seen = look.dry[:, None, None] + green * (look.green - look.dry)[:, None, None]
         bright = 1 + look.crown_sd * texture.crown + look.patch_sd * texture.patch
@@ -120,37 +102,25 @@ class Scenery:
         if look.soil:
             seen *= 1 - look.soil * np.float32(weather.wetness) * spectra.WET_DARKENING[:, None, None] * (1 - green)
         if look.burns:
-            seen += look.burns * self.fires.char(weather.day) * (spectra.CHAR[:, None, None] - seen)
+            seen += look.burns * self.world.fires.char(weather.day) * (spectra.CHAR[:, None, None] - seen)
         if cover is Cover.FLOODPLAIN:
-            seen += self.floods.share(weather) * (spectra.RIVER_FLOOD[:, None, None] - seen)
+            seen += self.world.floods.share(weather) * (spectra.RIVER_FLOOD[:, None, None] - seen)
         return np.asarray(seen, dtype=np.float32)
 
 
-def make_scenery(
-    recipe: Recipe,
-    land: Landscape,
-    climate: Climate,
-    *,
-    fires: Fires,
-    floods: Floods,
-    overlays: tuple[Overlay, ...],
-) -> Scenery:
-    """Split the ground into still cover, mixed once, and the cells that overlays paint (later ones on top)."""
-    cells = np.unique(np.concatenate([overlay.cells for overlay in overlays]))
-    size, step = recipe.size_px, OVERSAMPLE
+def make_scenery(world: World) -> Scenery:
+    """Split the ground into still cover, mixed once, and the cells that overlays paint."""
+    recipe, cover = world.recipe, world.land.cover
+    cells = np.unique(np.concatenate([overlay.cells for overlay in world.overlays]))
     touched = np.zeros(recipe.cells**2, dtype=np.bool_)
     touched[cells] = True
     untouched = ~touched.reshape(recipe.cells, recipe.cells)
-    present = [cover for cover in Cover if (land.cover == cover).any()]
+    present = [code for code in Cover if (cover == code).any()]
     return Scenery(
-        land=land,
-        climate=climate,
-        fires=fires,
-        floods=floods,
-        overlays=overlays,
+        world=world,
         cells=cells,
-        pixel=(cells // recipe.cells // step) * size + (cells % recipe.cells) // step,
-        cover=land.cover.reshape(-1)[cells],
-        slots=tuple(np.searchsorted(cells, overlay.cells) for overlay in overlays),
-        still={cover: block_mean((land.cover == cover) & untouched, step) for cover in present},
+        pixel=(cells // recipe.cells // OVERSAMPLE) * recipe.size_px + (cells % recipe.cells) // OVERSAMPLE,
+        cover=cover.reshape(-1)[cells],
+        slots=tuple(np.searchsorted(cells, overlay.cells) for overlay in world.overlays),
+        still={code: block_mean((cover == code) & untouched, OVERSAMPLE) for code in present},
     )

@@ -26,7 +26,9 @@ few = settings(max_examples=15)
 
 def moment_of(day: int) -> ev.Moment:
     """Design rows of a day without a trend."""
-    rows = harmonic.design_matrix(np.array([day, day - 5, day + 5, day + 183]), reference_day=0, span_days=1, trend=False)
+    rows = harmonic.design_matrix(
+        np.array([day, day - 5, day + 5, day + 183]), reference_day=0, span_days=1, trend=False
+    )
     return ev.Moment(rows[0], (rows[2] - rows[1]) / 10.0, rows[3])
 
 
@@ -170,7 +172,7 @@ def twin_covariance(case: dict, p: int, mu: np.ndarray, variance: np.ndarray) ->
 
 
 def twin_mixtures(whitened: np.ndarray, z: np.ndarray) -> list[tuple[float, np.ndarray]]:
-    """Gain and fractions of every mixture of at most one bare and one water endmember."""
+    """Gain and fractions of every mixture of at most one bare and one water endmember; still water alone pays SHADE."""
     found = []
     singles = [[i] for i in range(len(whitened))]
     pairs = [[i, j] for i, j in product(range(spectra.N_BARE), range(spectra.N_BARE, len(whitened)))]
@@ -188,7 +190,8 @@ def twin_mixtures(whitened: np.ndarray, z: np.ndarray) -> list[tuple[float, np.n
         share = np.zeros(len(whitened))
         share[members] = fractions
         left = z - directions @ fractions
-        found.append((0.5 * (z @ z - left @ left), share))
+        shade = ev.SHADE if members == [len(whitened) - 1] else 0.0
+        found.append((0.5 * (z @ z - left @ left) - shade, share))
     return found
 
 
@@ -208,7 +211,11 @@ def twin(case: dict, p: int) -> tuple[float, np.ndarray]:
     """Evidence and percent of bare, turbid and still of one pixel, by the definition."""
     none = np.zeros(3)
     y, quality, model = case["reflectance"][:, p], case["quality"][p], case["model"]
-    if quality not in (DOUBTFUL, CLEAR) or case["prediction"].n[p] < MIN_LOOKS or (y == spectra.NODATA_REFLECTANCE).any():
+    if (
+        quality not in (DOUBTFUL, CLEAR)
+        or case["prediction"].n[p] < MIN_LOOKS
+        or (y == spectra.NODATA_REFLECTANCE).any()
+    ):
         return np.nan, none
     if min(model.blue, model.red) >= 0 and (y[model.blue] - 0.5 * y[model.red]) * spectra.UNIT > spectra.HAZE_TEST:
         return np.nan, none
@@ -220,9 +227,8 @@ def twin(case: dict, p: int) -> tuple[float, np.ndarray]:
     z = np.linalg.solve(factor, residual)
     whitened = np.linalg.solve(factor, (model.mined - mu).T).T
     best, share = max(twin_mixtures(whitened, z), key=lambda found: found[0])
-    if best > 2 * ev.OCCAM:
-        gain = best - ev.OCCAM
-    else:
+    gain = best - ev.OCCAM
+    if best <= 2 * ev.OCCAM:
         gain = twin_memory(case, p, whitened, z) if pending else min(best, 0.0)
     percent = 100 * share / max(share.sum(), 1.0)
     top = ev.CLIP_HIGH * (0.5 if quality == DOUBTFUL else 1.0)
@@ -261,7 +267,9 @@ def test_as_predicted_is_evidence_against(ground: Ground, day: int) -> None:
 
 
 @pytest.mark.parametrize("day", [GREENEST, DRIEST])
-@pytest.mark.parametrize("mix", [{"sand": 1.0}, {"laterite": 1.0}, {"turbid": 1.0}, {"sand": 0.6, "turbid": 0.4}], ids=str)
+@pytest.mark.parametrize(
+    "mix", [{"sand": 1.0}, {"laterite": 1.0}, {"turbid": 1.0}, {"sand": 0.6, "turbid": 0.4}], ids=str
+)
 def test_mined_shares_of_forest_are_evidence(mix: dict[str, float], day: int) -> None:
     """Three tenths and more of bare ground or turbid water in forest is evidence, and more of it is never less."""
     found = judge(small_steps(mix, np.linspace(0.3, 1.0, 8), FOREST, day), day=day)
@@ -409,7 +417,14 @@ def test_arguments_are_left_alone() -> None:
     case = random_case(5, 200)
 
     def everything() -> list[np.ndarray]:
-        held = [case["reflectance"], case["quality"], *case["shown"], *case["prediction"], *case["moment"], *case["model"]]
+        held = [
+            case["reflectance"],
+            case["quality"],
+            *case["shown"],
+            *case["prediction"],
+            *case["moment"],
+            *case["model"],
+        ]
         return [np.array(each) for each in held]
 
     before = everything()

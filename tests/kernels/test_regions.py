@@ -40,7 +40,7 @@ def test_order_does_not_matter(mask: np.ndarray, seed: int, connectivity: int) -
 
 
 def test_a_corner_joins_eight_but_not_four() -> None:
-    """Pixels that touch at a corner, either way, are one region of 8 and two of 4; side by side they are one of both."""
+    """Pixels that touch at a corner, either way, are one region of 8 and two of 4; side by side, one of both."""
     for cols, joined in (([3, 4], 1), ([4, 3], 1), ([3, 3], 0)):
         found = {c: label_sparse(np.array(cols), np.array([7, 8]), connectivity=c).max() + 1 for c in (4, 8)}
         assert found == {8: 1, 4: 1 + joined}

@@ -33,7 +33,9 @@ class Seen:
 
     @property
     def look(self) -> Evidence:
-        return Evidence(np.array(self.ratio, np.float32), Fractions(*(np.ascontiguousarray(part) for part in self.shows)))
+        return Evidence(
+            np.array(self.ratio, np.float32), Fractions(*(np.ascontiguousarray(part) for part in self.shows))
+        )
 
 
 def seen(day: int, *ratio: float) -> Seen:
@@ -141,7 +143,9 @@ class Twin:
     @property
     def proven(self) -> bool:
         """Three of the last four clear looks have evidence, and it adds up."""
-        return sum(self.verdicts[-sq.LAST_LOOKS :]) >= sq.CONFIRM_HITS and self.score * sq.SCORE_UNIT >= sq.CONFIRM_SCORE
+        return (
+            sum(self.verdicts[-sq.LAST_LOOKS :]) >= sq.CONFIRM_HITS and self.score * sq.SCORE_UNIT >= sq.CONFIRM_SCORE
+        )
 
     def rise(self, hit: bool, shows: Sequence[int], day: int) -> None:
         """A look of a run that is not confirmed."""
@@ -212,7 +216,7 @@ def test_every_status_has_its_pixel() -> None:
 def test_each_look_climbs_one_rung() -> None:
     """One look with evidence makes a candidate, two are provisional, three confirmed: never in one leap."""
     rungs = [status(climb(*[YES] * n)) for n in range(5)]
-    assert rungs == [*AlertStatus][:4] + [AlertStatus.CONFIRMED]
+    assert rungs == [*[*AlertStatus][:4], AlertStatus.CONFIRMED]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +244,10 @@ def test_many_faint_looks_are_not_proof_until_they_add_up() -> None:
 
 def test_a_look_below_the_bar_opens_nothing() -> None:
     """Evidence under the bar begins no run, however often it is repeated."""
-    assert same_bits(climb(*[0.99 * sq.HIT] * 30)._replace(n_clear=sq.start(1).n_clear, last_clear=sq.start(1).last_clear), sq.start(1))
+    assert same_bits(
+        climb(*[0.99 * sq.HIT] * 30)._replace(n_clear=sq.start(1).n_clear, last_clear=sq.start(1).last_clear),
+        sq.start(1),
+    )
 
 
 def test_one_refuted_look_leaves_no_trace() -> None:
@@ -285,7 +292,7 @@ def test_cloud_neither_drops_nor_confirms() -> None:
 
 
 def test_unresolved_while_clear_looks_lack() -> None:
-    """Past 180 days with fewer than four clear looks a waiting run is unresolved, on no earlier day, and only as told."""
+    """Past 180 days with fewer than four clear looks a run is unresolved, on no earlier day; its state is not."""
     state = climb(YES, YES)
     codes = [sq.settle(state, as_of=START + age)[0] for age in (0, sq.DROP_DAYS, sq.DROP_DAYS + 1, 1000)]
     assert codes == [AlertStatus.PROVISIONAL] * 2 + [AlertStatus.UNRESOLVED] * 2
@@ -311,7 +318,7 @@ def test_confirmed_until_looks_deny_it() -> None:
 
 
 def test_gone_on_is_the_look_that_undid_it() -> None:
-    """Clear looks that deny a confirmed change set gone_on to the day of the last one needed, and it stays confirmed."""
+    """Clear looks that deny a confirmed change set gone_on to the day of the last one needed; it stays confirmed."""
     needed = max(sq.LAST_LOOKS, int(np.ceil(sq.UNDO_SCORE / -NO)))
     for n in range(10):
         state = climb(YES, YES, YES, *[NO] * n)
@@ -389,7 +396,7 @@ def test_fractions_are_a_mean_of_what_looks_show() -> None:
 
 
 def test_shown_is_what_is_under_way() -> None:
-    """A candidate, a provisional and a confirmed pixel have something to compare with; a fresh or dropped one has not."""
+    """A candidate and a confirmed pixel have something to compare with; a fresh or a dropped one has not."""
     asked = {ratios: sq.shown(climb(*ratios)).bare[0] for ratios in ((), (YES,), (YES,) * 3, (YES, YES, *[NO] * 6))}
     assert list(asked.values()) == [0, 60, 60, 0]
 
