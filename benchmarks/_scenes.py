@@ -7,31 +7,23 @@ side of 512 or 1024 px is one tile.
 
 import json
 import os
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+import shutil
+from dataclasses import replace
+from datetime import date, timedelta
 
 import numpy as np
-from shapely.geometry import Polygon
+import rasterio
+import shapely
+from pyproj import Transformer
+from rasterio.transform import Affine
 
-from geomon.simulate import DEMO, Recipe, make_world, scenery_of
-from geomon.simulate.atmosphere import Sensed, sense
-from geomon.simulate.catalogue import Entry, offset_of, sensing_time, write_catalogue, write_item
-from geomon.simulate.fields import DATES, rng_of
-from geomon.simulate.places import corner_ring, feature, to_degrees, write_features
-from geomon.simulate.recipe import day_number
+from geomon.simulate import DEMO, simulate
 
 PIECE_PX = 256
 FIRST = date(2021, 1, 1)
-BANDS = ("blue", "green", "red", "nir", "swir16", "swir22")
-
-
-@dataclass(frozen=True)
-class _Aligned(Recipe):
-    """A recipe whose square begins at a 1024 px window of the lattice."""
-
-    @property
-    def corner_m(self):
-        return 47 * 10_240.0, 58 * 10_240.0
+LEFT_M, TOP_M = 58 * 10_240.0, 47 * 10_240.0
+"""A corner of the 1024 px windows near that of the simulator, in its UTM zone."""
+COG = {"driver": "COG", "compress": "DEFLATE", "predictor": "YES", "blocksize": 512, "overview_resampling": "NEAREST"}
 
 
 def dates(scenes, revisit_days):
@@ -40,49 +32,77 @@ def dates(scenes, revisit_days):
 
 
 def write_scenes(root, *, side_px, scenes, revisit_days=5, repeat=1):
-    """Write a catalogue of `scenes` dates; half of them are the recipe's baseline, the rest its monitor."""
+    """Write a catalogue of `scenes` dates and `aoi.geojson`, the square."""
     days = dates(scenes, revisit_days)
-    half = days[scenes // 2] - timedelta(days=1)
-    spans = {"baseline": (FIRST, half), "monitor": (half + timedelta(days=1), days[-1]), "revisit_days": revisit_days}
-    small = replace(DEMO, name="bench", size_px=PIECE_PX, **spans)
-    large = _Aligned(name="bench", size_px=side_px, **spans)
-    scenery, climate = _ground(small)
-    entries = []
-    for index, when in enumerate(large.dates):
-        if index % repeat == 0:
-            rng = rng_of(small.seed, DATES, day_number(when))
-            seen = scenery.reflectance(day_number(when))
-            weather = climate.at(day_number(when))
-            sensed = sense(seen, weather, rng, clouds=small.clouds, offset=offset_of(when))
-            entries.append(write_item(root, large, index=index, sensed=_tiled(sensed, side_px // PIECE_PX)))
-        else:
-            entries.append(_again(root, entries[index - index % repeat], index=index, when=when))
-    write_catalogue(root, large, entries)
-    shape = to_degrees(Polygon(corner_ring(large)))
-    write_features(root / "aoi.geojson", "aoi", [feature(shape, {"id": "bench", "name": "simulated square"})])
-    return entries
+    half = days[scenes // 2]
+    spans = {"baseline": (FIRST, half - timedelta(days=1)), "monitor": (half, days[-1])}
+    simulate(replace(DEMO, name="bench", size_px=PIECE_PX, revisit_days=revisit_days * repeat, **spans), root / "piece")
+    pieces = [json.loads(path.read_text()) | {"path": path} for path in (root / "piece").rglob("*.json")]
+    items = sorted((item for item in pieces if "assets" in item and "datetime" in item["properties"]), key=_when)
+    shape = _square(items[0], side_px)
+    names = []
+    for index, day in enumerate(days):
+        source, again = items[index // repeat], index % repeat > 0
+        item = {**source, "id": f"BENCH_{day:%Y%m%d}_L2A", "collection": "sentinel-2-l2a", "links": []}
+        item |= {"geometry": shapely.geometry.mapping(shape), "bbox": list(shape.bounds)}
+        item["properties"] = {**source["properties"], "datetime": f"{day}T09:30:00Z"}
+        folder = root / "items" / item["id"]
+        folder.mkdir(parents=True)
+        first = root / "items" / names[-(index % repeat)] if again else None
+        place = item.pop("path").parent
+        item["assets"] = {n: _asset(a, place, folder, first, side_px) for n, a in source["assets"].items()}
+        (folder / f"{item['id']}.json").write_text(json.dumps(item))
+        names.append(item["id"])
+    shutil.rmtree(root / "piece")
+    _write_catalogue(root, names, shape)
 
 
-def _ground(recipe):
-    world = make_world(recipe)
-    return scenery_of(world), world.climate
+def _when(item):
+    return item["properties"]["datetime"]
 
 
-def _tiled(sensed, times):
-    fine, coarse = (np.tile(stack, (1, times, times)) for stack in (sensed.fine, sensed.coarse))
-    return Sensed(fine, coarse, np.tile(sensed.scl, (times, times)), sensed.cloud_cover)
+def _square(item, side_px):
+    crs = (
+        f"EPSG:{item['properties']['proj:epsg']}"
+        if "proj:epsg" in item["properties"]
+        else item["properties"]["proj:code"]
+    )
+    to_degrees = Transformer.from_crs(crs, "EPSG:4326", always_xy=True).transform
+    box = shapely.box(LEFT_M, TOP_M - 10 * side_px, LEFT_M + 10 * side_px, TOP_M)
+    return shapely.transform(box, lambda points: np.column_stack(to_degrees(*points.T)))
 
 
-def _again(root, entry, *, index, when):
-    """The rasters of an item under a second one, of another date."""
-    item = json.loads(entry.path.read_text())
-    moment: datetime = sensing_time(index, when)
-    item["id"] = f"{entry.item_id[:7]}_{when:%Y%m%d}_again"
-    item["properties"]["datetime"] = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-    folder = root / "items" / item["id"]
-    folder.mkdir(parents=True)
-    for asset in item["assets"].values():
-        os.link(entry.path.parent / asset["href"], folder / asset["href"])
-    path = folder / f"{item['id']}.json"
-    path.write_text(json.dumps(item))
-    return Entry(item["id"], moment, path)
+def _asset(asset, place, folder, first, side_px):
+    """Lay an asset's raster side by side, or link to the one of an earlier date; the asset that describes it."""
+    name = f"{(place / asset['href']).stem}.tif"
+    with rasterio.open(place / asset["href"]) as source:
+        res = source.transform.a
+        image = np.tile(source.read(1), (side_px // PIECE_PX,) * 2) if first is None else None
+        profile = {"dtype": source.dtypes[0], "nodata": source.nodata, "crs": source.crs, "count": 1}
+    side = round(10 * side_px / res)
+    transform = Affine(res, 0, LEFT_M, 0, -res, TOP_M)
+    if image is None:
+        os.link(first / name, folder / name)
+    else:
+        with rasterio.open(
+            folder / name, "w", width=side, height=side, transform=transform, **profile, **COG
+        ) as target:
+            target.write(image, 1)
+    return {**asset, "href": f"./{name}", "proj:shape": [side, side], "proj:transform": list(transform)[:6]}
+
+
+def _write_catalogue(root, names, shape):
+    head = {"stac_version": "1.0.0", "description": "SIMULATED for a benchmark"}
+    extent = {"spatial": {"bbox": [list(shape.bounds)]}, "temporal": {"interval": [[f"{FIRST}T00:00:00Z", None]]}}
+    links = [{"rel": "item", "href": f"./items/{name}/{name}.json"} for name in names]
+    collection = {"type": "Collection", "id": "sentinel-2-l2a", "license": "CC0-1.0", "extent": extent, "links": links}
+    child = {"rel": "child", "href": "./collection.json"}
+    area = {"type": "Feature", "properties": {"id": "bench", "name": "simulated square"}}
+    area["geometry"] = shapely.geometry.mapping(shape)
+    files = {
+        "collection.json": {**head, **collection},
+        "catalog.json": {**head, "type": "Catalog", "id": "bench", "links": [child]},
+        "aoi.geojson": {"type": "FeatureCollection", "features": [area]},
+    }
+    for name, content in files.items():
+        (root / name).write_text(json.dumps(content))

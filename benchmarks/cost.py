@@ -12,8 +12,8 @@ compilation are not counted.
 - cold run: all that `geomon run` does, from reading the catalogue to the published products;
 - six new scenes: a run as of six scenes ago, then the run of today on its store; the latter is counted.
 
-The shares come from one more cold run under cProfile: time inside a function, its callees included, so that lines may
-overlap where the table says "of which". The profiler itself costs the run some per cent.
+The shares come from one more cold run under cProfile: time inside a function, its callees included. The profiler counts
+elapsed time and slows Python more than compiled code, so they are shares, not seconds to add up with the first table.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from pipelines.observe import observe
 from pipelines.run import Request, Watch, run
 
 SIDE, REVISIT_DAYS, NEW = 512, 12, 6
-QUIET = Watch(waiting=lambda: None, tiles=lambda done, total: None)
+QUIET = Watch(waiting=lambda: None, tiles=lambda *_: None)
 PARTS = (
     ("observe: catalogue to scenes", "pipelines/observe.py", "observe"),
     ("one tile, from looks to layers", "pipelines/tile.py", "run_tile"),
@@ -102,7 +102,6 @@ def write_corner(root):
     """An AOI of a few hundred metres within the catalogue's."""
     frame = json.loads((root / "aoi.geojson").read_text())
     geometry = frame["features"][0]["geometry"]
-    west, north = geometry["coordinates"][0][0]
     xs, ys = zip(*geometry["coordinates"][0], strict=True)
     x, y = (min(xs) + max(xs)) / 2, (min(ys) + max(ys)) / 2
     d = 0.003
@@ -136,12 +135,12 @@ def decode(files):
 
 def shares(path, asked):
     profile = cProfile.Profile()
-    spent, _ = cpu(lambda: profile.runcall(run_whole, path, asked))
-    totals = pstats.Stats(profile).stats
+    profile.runcall(run_whole, path, asked)
+    stats = pstats.Stats(profile)
+    spent, totals = stats.total_tt, stats.stats
     for label, file, name in PARTS:
-        inside_s = sum(
-            entry[3] for (at, _, function), entry in totals.items() if at.endswith(file) and function == name
-        )
+        entries = [entry for (at, _, function), entry in totals.items() if at.endswith(file) and function == name]
+        inside_s = sum(entry[3] for entry in entries)  # cumulative
         yield label, f"{inside_s:.2f}", f"{100 * inside_s / spent:.0f} %"
     yield "whole run, profiled", f"{spent:.2f}", ""
 

@@ -75,9 +75,7 @@ def read_zones(path: Path) -> tuple[Zone, ...]:
     for number, feature in enumerate(_features(document, path), start=1):
         zone = _read_zone(feature, number, path)
         if zone.id in zones:
-            _fail(
-                path, f"expected ids that differ, feature {number} repeats {zone.id!r}", "give each feature its own id"
-            )
+            _fail(path, f"expected ids that differ, feature {number} repeats {zone.id!r}", "give each its own id")
         zones[zone.id] = zone
     if not zones:
         _fail(path, "expected at least one polygon feature, got none", "draw the area")
@@ -130,26 +128,17 @@ def _check_crs(document: Mapping[str, object], path: Path) -> None:
     properties = crs.get("properties") if isinstance(crs, dict) else None
     name = properties.get("name") if isinstance(properties, dict) else None
     if not isinstance(name, str) or not name.lower().endswith(_WGS84):
-        _fail(
-            path, f"expected longitude and latitude in WGS84, got crs {_show(name)}", "reproject the file to EPSG:4326"
-        )
+        _fail(path, f"expected lon/lat in WGS84, got crs {_show(name)}", "reproject the file to EPSG:4326")
 
 
 def _read_zone(feature: Mapping[str, object], number: int, path: Path) -> Zone:
-    properties = feature.get("properties")
-    if properties is None:
-        properties = {}
+    properties = {} if (given := feature.get("properties")) is None else given
     if not isinstance(properties, dict):
         _fail(
-            path,
-            f"expected properties of feature {number} to be an object, got {_show(properties)}",
-            "export the file again",
+            path, f"expected properties of feature {number} to be an object, got {_show(properties)}", "export it again"
         )
-    identity = properties.get("id")
-    if identity is None:
-        identity = feature.get("id")
-    if identity is None:
-        identity = f"{path.stem}-{number}"
+    named = (properties.get("id"), feature.get("id"), f"{path.stem}-{number}")
+    identity = next(name for name in named if name is not None)
     if isinstance(identity, int) and not isinstance(identity, bool):
         identity = str(identity)[:MAX_TEXT]
     zone_id = _text(identity, what=f"the id of feature {number}", path=path)
@@ -197,11 +186,8 @@ def _read_polygon(geometry: object, *, where: str, path: Path) -> BaseGeometry:
             "reproject the file to EPSG:4326",
         )
     if not polygon.is_valid:
-        _fail(
-            path,
-            f"expected a valid polygon, {where} is none ({explain_validity(polygon)})",
-            "redraw or repair it in a GIS",
-        )
+        why = explain_validity(polygon)
+        _fail(path, f"expected a valid polygon, {where} is none ({why})", "redraw or repair it in a GIS")
     return polygon
 
 

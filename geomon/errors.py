@@ -77,11 +77,3 @@ class SchemaMismatch(DataError):
 
 class RegisterConflict(DataError):
     """The site register and what is to be merged into it contradict each other."""
-
-
-class GeomonWarning(UserWarning):
-    """Base of geomon's warnings, so that callers can filter them."""
-
-
-class SparseObservations(GeomonWarning):
-    """Too few clear looks for the answer to mean much."""

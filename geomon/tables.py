@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from geomon.errors import SchemaMismatch
 from geomon.schema import TABLES, Column, columns
@@ -60,7 +60,7 @@ def make(table: str, rows: Iterable[Mapping[str, object]], geometry: Sequence[ob
     held = list(rows)
     missing = [name for name in columns(table) for row in held[:1] if name not in row]
     if missing:
-        raise SchemaMismatch(_text(table, f"a value for each column, got none for {missing}"), table=table)
+        _refuse(table, f"a value for each column, got none for {missing}")
     data = {c.name: _series(c, [_rounded(c, row[c.name]) for row in held]) for c in TABLES[table]}
     frame = pd.DataFrame(data, columns=list(columns(table)), index=pd.RangeIndex(len(held)))
     return _with_geometry(frame, table, geometry)
@@ -142,7 +142,7 @@ def _plain(column: Column, value: Any) -> object:
 
 def _with_geometry(frame: pd.DataFrame, table: str, geometry: Sequence[object] | None) -> pd.DataFrame:
     if (geometry is None) != (GEOMETRY[table] == "none"):
-        raise SchemaMismatch(_text(table, f"geometry of kind {GEOMETRY[table]}"), table=table)
+        _refuse(table, f"geometry of kind {GEOMETRY[table]}")
     if geometry is None:
         return frame
     import geopandas as gpd
@@ -159,27 +159,21 @@ def _check_names(frame: pd.DataFrame, table: str) -> None:
     extra = [name for name in names if name not in columns(table)]
     if missing or extra or len(set(names)) != len(names):
         found = f"missing {missing}, extra {extra}, {len(names)} columns in all"
-        raise SchemaMismatch(_text(table, f"exactly its {len(columns(table))} columns, got {found}"), table=table)
+        _refuse(table, f"exactly its {len(columns(table))} columns, got {found}")
 
 
 def _check_column(series: pd.Series[Any], column: Column, table: str) -> None:
     wanted = {"int": ("int64", "Int64"), "float": ("float64",), "bool": ("bool",)}.get(column.type, ("object",))
     if str(series.dtype) not in wanted:
-        raise SchemaMismatch(
-            _text(table, f"{column.name} as {wanted[0]}, got {series.dtype}"), table=table, column=column.name
-        )
+        _refuse(table, f"{column.name} as {wanted[0]}, got {series.dtype}", column=column.name)
     if wanted == ("object",):
         kind = {"text": str, "date": date, "list": list}[column.type]
         bad = next((value for value in series if value is not None and not _is_a(value, kind)), None)
         if bad is not None:
-            raise SchemaMismatch(
-                _text(table, f"{column.name} as {column.type}, got {bad!r}"), table=table, column=column.name
-            )
+            _refuse(table, f"{column.name} as {column.type}, got {bad!r}", column=column.name)
     if not column.nullable and series.isna().any():
         row = int(series.isna().to_numpy().argmax())
-        raise SchemaMismatch(
-            _text(table, f"{column.name} in every row, got null in row {row}"), table=table, column=column.name
-        )
+        _refuse(table, f"{column.name} in every row, got null in row {row}", column=column.name)
 
 
 def _is_a(value: object, kind: type) -> bool:
@@ -189,20 +183,19 @@ def _is_a(value: object, kind: type) -> bool:
 def _check_geometry(frame: pd.DataFrame, table: str) -> None:
     shapes = _geometry(frame, table)
     if shapes.crs is None or shapes.crs.to_epsg() != 4326:
-        raise SchemaMismatch(_text(table, f"coordinates in EPSG:4326, got {shapes.crs}"), table=table)
+        _refuse(table, f"coordinates in EPSG:4326, got {shapes.crs}")
     bad = set(shapes.geom_type.dropna()) - _ALLOWED[GEOMETRY[table]]
     if bad or shapes.isna().any() or shapes.is_empty.any():
-        raise SchemaMismatch(
-            _text(table, f"{GEOMETRY[table]}s only, got {sorted(bad) or 'an empty geometry'}"), table=table
-        )
+        _refuse(table, f"{GEOMETRY[table]}s only, got {sorted(bad) or 'an empty geometry'}")
 
 
 def _geometry(frame: pd.DataFrame, table: str) -> Any:
     shapes = getattr(frame, "geometry", None)
     if shapes is None:
-        raise SchemaMismatch(_text(table, "a geometry column, got none"), table=table)
+        _refuse(table, "a geometry column, got none")
     return shapes
 
 
-def _text(table: str, expected: str) -> str:
-    return f"table {table}: expected {expected}; use geomon.tables.make, or a file of this version of geomon"
+def _refuse(table: str, expected: str, **fields: str) -> NoReturn:
+    message = f"table {table}: expected {expected}; use geomon.tables.make, or a file of this version of geomon"
+    raise SchemaMismatch(message, table=table, **fields)

@@ -132,26 +132,16 @@ def table(
         mine = [site for site in sites if zone.id in site.zones]
         for number, (kind, period) in enumerate(frame.spans):
             seen = held.seen_m2[number] if held.seen_m2 else 0.0
-            numbers = _dug_in(period, dug, mine) if seen > 0.0 else dict.fromkeys(_NUMBERS)
+            numbers = _dug_in(period, dug, mine)
             rows.append(
                 _place(zone)
                 | {"period_kind": kind.value, "period_start": period.start, "period_end": period.end}
                 | _sight(held, seen, as_of=frame.monitor.end)
-                | numbers
+                | (numbers if seen > 0.0 else dict.fromkeys(numbers))
                 | {"same_season_change_ha": _change(kind, period, held, dug=dug, frame=frame)}
                 | {"answer": CANNOT_TELL, "release": frame.release.value, "run_id": frame.run_id}
             )
     return make("zones", rows)
-
-
-_NUMBERS: Final = (
-    "n_sites_new",
-    "n_sites_active",
-    "area_new_ha",
-    "area_active_ha",
-    "area_new_low_ha",
-    "area_new_high_ha",
-)
 
 
 @dataclass(frozen=True, slots=True)

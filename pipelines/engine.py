@@ -120,7 +120,7 @@ class _Window(Generic[U, R]):
 
     def _again(self) -> Iterator[tuple[U, R | SourceError]]:
         """The lost units once more, one at a time, so that a unit that kills its worker takes no other with it."""
-        for unit in self.lost:
+        for unit in tuple(self.lost):
             future = self._submit(unit)
             result = self._result(unit, future)
             yield unit, result if result is not None else _lost(unit)

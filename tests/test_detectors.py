@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from geomon.change import DETECTORS, Baseline, Detector, Spans, State, common_bands, make_detector, mark_month
+from geomon.change.sequential import _moment
 from geomon.errors import DataError
 from geomon.kernels.quality import CLEAR, CLOUDED, MISSING, NODATA
 from geomon.kernels.spectra import FLOOR, NODATA_REFLECTANCE
@@ -347,6 +348,16 @@ def test_fractions_are_those_of_the_pit() -> None:
     assert abs(found["bare"].astype(int) - 50).max() <= 15
     assert abs(found["water"].astype(int) - 30).max() <= 15
     assert (found["turbid"] <= found["water"]).all()
+
+
+def test_the_opposite_season_is_of_the_same_year() -> None:
+    """Half a year away means the other season at today's trend: the trend itself is no innocent direction."""
+    spans = Spans(Period(date(2019, 1, 1), date(2022, 6, 30)), SPANS.monitor_start)
+    moment = _moment(spans, DUG)
+    assert moment.row.shape == (6,)
+    assert moment.opposite[5] == moment.row[5]
+    assert np.allclose(moment.opposite[1:3], -moment.row[1:3], atol=0.02)
+    assert moment.per_day[5] > 0
 
 
 # ---------------------------------------------------------------- what detectors share

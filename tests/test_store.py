@@ -79,14 +79,18 @@ class TestWhole:
         final = tmp_path / "made"
         with atomic.new_dir(final) as temp:
             (temp / "a").write_text("1")
-        with pytest.raises(ZeroDivisionError), atomic.new_dir(final) as temp:
-            (temp / "b").write_text("2")
-            raise ZeroDivisionError
+        with pytest.raises(ZeroDivisionError):
+            self.fail_in(final)
         assert [path.name for path in final.iterdir()] == ["a"]
         with atomic.new_dir(final) as temp:
             (temp / "c").write_text("3")
         assert [path.name for path in final.iterdir()] == ["c"]
         assert list(tmp_path.iterdir()) == [final]
+
+    def fail_in(self, final: Path) -> None:
+        with atomic.new_dir(final) as temp:
+            (temp / "b").write_text("2")
+            raise ZeroDivisionError
 
     def test_a_full_disk_is_said_as_such(self, tmp_path: Path) -> None:
         """No room: StoreUnavailable with what to do, the old file untouched, nothing left behind."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from geomon.catalog.facts import read_mapping, read_number, read_numbers, refuse
-from geomon.catalog.hrefs import Root, is_remote, resolve, show
+from geomon.catalog.hrefs import Root, is_remote, resolve
 from geomon.errors import ItemRefused
 from geomon.model import Asset
 from geomon.sensors import QA_BAND, Sensor
@@ -59,9 +59,7 @@ def read_bands(assets: Mapping[str, Fields], context: Context) -> Bands:
     found = {band: key for band in context.sensor.bands if (key := find_band(assets, band=band, sensor=context.sensor))}
     quality = next((key for key in context.sensor.qa_keys if key in assets and _is_raster(assets[key])), None)
     if not found:
-        raise ItemRefused(
-            f"expected at least one band of {sorted(context.sensor.bands)}, got {show(', '.join(sorted(assets)))}"
-        )
+        refuse(f"at least one band of {sorted(context.sensor.bands)}", ", ".join(sorted(assets)))
     if quality is None:
         raise ItemRefused(f"expected a quality layer ({', '.join(context.sensor.qa_keys)}), got none")
     result, identity, rules = {}, {}, set()

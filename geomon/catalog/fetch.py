@@ -124,11 +124,8 @@ def _read_remote(url: str, limits: Limits) -> object:
     try:
         return retrying(_get, url, limits, deadline)
     except _Transient as err:
-        raise CatalogUnavailable(
-            f"expected JSON from {_bare(url)}, got none in {retrying.statistics['attempt_number']} tries ({err}); "
-            "nothing was decided without it, run the job again later",
-            href=_bare(url),
-        ) from err
+        got = f"none in {retrying.statistics['attempt_number']} tries ({err})"
+        raise _unavailable(url, got, "nothing was decided without it, run the job again later") from err
 
 
 def _wait(limits: Limits) -> Callable[[tenacity.RetryCallState], float]:
@@ -152,11 +149,8 @@ def _get(url: str, limits: Limits, deadline: float) -> object:
         with err:
             if err.code in _TRANSIENT_CODES:
                 raise _Transient(f"HTTP {err.code}", after_s=_retry_after(err, limits)) from err
-            raise CatalogUnavailable(
-                f"expected JSON from {_bare(url)}, got HTTP {err.code}; restore the document or take its link "
-                "out of the catalogue, then run the job again",
-                href=_bare(url),
-            ) from err
+            remedy = "restore the document or take its link out of the catalogue, then run the job again"
+            raise _unavailable(url, f"HTTP {err.code}", remedy) from err
     except (OSError, http.client.HTTPException) as err:  # URLError and time-outs are OSErrors
         raise _Transient(f"{type(err).__name__}: {err}"[:200]) from err
     except ValueError as err:
@@ -172,10 +166,7 @@ def _drain(response: http.client.HTTPResponse, limits: Limits, deadline: float) 
         parts.append(chunk)
         size += len(chunk)
         if size > limits.max_bytes:
-            raise CatalogUnavailable(
-                f"expected at most {limits.max_bytes} bytes from {_bare(response.url)}, got more; split the document",
-                href=_bare(response.url),
-            )
+            raise _unavailable(response.url, f"more than the at most {limits.max_bytes} bytes", "split the document")
         if monotonic() > deadline:
             raise TimeoutError(f"only {size} bytes in {limits.total_s:g} s")
     if expected.isdecimal() and size < int(expected[:12]):
@@ -205,6 +196,7 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _bare(url: str) -> str:
-    """Name a URL without its query, which may hold a key."""
-    return show(url.split("?", 1)[0])
+def _unavailable(url: str, got: str, remedy: str) -> CatalogUnavailable:
+    """Name the URL without its query, which may hold a key."""
+    href = show(url.split("?", 1)[0])
+    return CatalogUnavailable(f"expected JSON from {href}, got {got}; {remedy}", href=href)

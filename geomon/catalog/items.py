@@ -11,19 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from geomon.catalog import facts
 from geomon.catalog.assets import Context, read_bands
-from geomon.catalog.facts import (
-    Ring,
-    find_time,
-    read_baseline,
-    read_crs,
-    read_id,
-    read_mapping,
-    read_number,
-    read_rings,
-    read_time,
-    refuse,
-)
+from geomon.catalog.facts import Ring, read_crs, read_id, read_mapping, refuse
 from geomon.catalog.hrefs import Root, show
 from geomon.catalog.observation import SIMULATED
 from geomon.catalog.walk import RawItem
@@ -33,6 +23,8 @@ from geomon.sensors import Sensor, sensor_of
 
 _EXTENSIONS = ("/projection/", "/eo/", "/raster/")
 _MAX_ASSETS = 500
+_FOREIGN = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What pystac raises on values of the wrong kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +73,8 @@ def read_header(raw: RawItem) -> Header:
     return Header(
         id=read_id(document.get("id"), what="an id"),
         collection=item_collection(raw),
-        when=read_time(properties.get("datetime"), what="datetime"),
-        rings=read_rings(document.get("geometry")),
+        when=facts.read_time(properties.get("datetime"), what="datetime"),
+        rings=facts.read_rings(document.get("geometry")),
     )
 
 
@@ -90,15 +82,11 @@ def read_candidate(raw: RawItem, header: Header, *, outline: Ring, root: Root) -
     """Read the rest of an item that shows the area."""
     properties, assets = _modernise(read_mapping(raw.document, what="an item"))
     sensor = _find_sensor(header.collection, properties)
-    baseline = read_baseline(
-        properties.get("s2:processing_baseline"),
-        properties.get("processing:version"),
-        properties.get("s2:product_uri"),
-        header.id,
-    )
+    stated = (properties.get(name) for name in ("s2:processing_baseline", "processing:version", "s2:product_uri"))
+    baseline = facts.read_baseline(*stated, header.id)
     bands = read_bands(assets, Context(sensor, raw.location, root, properties, baseline))
     crs = _read_crs(properties, bands.fields)
-    generated = find_time(properties, "s2:generation_time", "updated", "created")
+    generated = facts.find_time(properties, "s2:generation_time", "updated", "created")
     made = generated.isoformat() if generated else ""
     version = ".".join(f"{part:02d}" for part in baseline)
     rules = ", ".join(bands.rules)
@@ -140,28 +128,12 @@ def _modernise(document: Mapping[str, object]) -> tuple[Mapping[str, object], di
         epsg, code = fields.get("proj:epsg"), fields.get("proj:code")
         if epsg is not None and code is not None and code != f"EPSG:{epsg}":  # pystac would warn, and take one
             refuse(f"proj:epsg to be the proj:code {show(code)}", epsg)
-    slim = {
-        "type": "Feature",
-        "stac_version": document.get("stac_version"),
-        "stac_extensions": wanted,
-        "id": document.get("id"),
-        "geometry": None,
-        "properties": document.get("properties"),
-        "assets": rasters,
-        "links": [],
-    }
+    slim = {name: document.get(name) for name in ("id", "stac_version", "properties")}
+    slim |= {"type": "Feature", "stac_extensions": wanted, "geometry": None, "assets": rasters, "links": []}
     try:
         item = pystac.Item.from_dict(slim, migrate=True)
         modern = {key: asset.to_dict() for key, asset in item.assets.items()}
-    except (
-        pystac.STACError,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as err:
+    except (pystac.STACError, *_FOREIGN) as err:
         raise ItemRefused(f"expected a STAC item, pystac cannot read it ({type(err).__name__})") from err
     return item.properties, {key: fields | {"href": rasters[key]["href"]} for key, fields in modern.items()}
 
@@ -188,7 +160,7 @@ def _read_crs(properties: Mapping[str, object], rasters: tuple[Mapping[str, obje
 
 def _read_cloud_cover(properties: Mapping[str, object]) -> float | None:
     value = properties.get("eo:cloud_cover")
-    return None if value is None else read_number(value, what="eo:cloud_cover", low=0.0, high=100.0)
+    return None if value is None else facts.read_number(value, what="eo:cloud_cover", low=0.0, high=100.0)
 
 
 def _find_place(properties: Mapping[str, object], scene: Scene) -> str:

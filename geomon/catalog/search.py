@@ -82,23 +82,10 @@ def search(
         except ItemRefused as err:
             tally.refused.append(Refusal(item_id(found.document), root.shorten(found.location), str(err)))
     scenes, superseded = choose_newest(tally.candidates, source.collections, root)
-    observation = Observation(
-        scenes=scenes,
-        refused=tuple(sorted(tally.refused)),
-        superseded=superseded,
-        searched=_count(tally, collections=met),
-    )
-    _LOG.info(
-        "catalog_searched",
-        extra={
-            "catalog": root.location.split("?", 1)[0],
-            "scenes": len(scenes),
-            "refused": len(tally.refused),
-            "superseded": len(superseded),
-            "items_seen": tally.counts["seen"],
-        },
-    )
-    return observation
+    numbers = {"scenes": len(scenes), "refused": len(tally.refused), "superseded": len(superseded)}
+    place = root.location.split("?", 1)[0]
+    _LOG.info("catalog_searched", extra={"catalog": place, "items_seen": tally.counts["seen"], **numbers})
+    return Observation(scenes, tuple(sorted(tally.refused)), superseded, _count(tally, collections=met))
 
 
 def _consider(
@@ -181,10 +168,11 @@ def choose_newest(
 
 def _passes(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
     """Group candidates of one platform over one place within one pass."""
-    ordered = sorted(candidates, key=lambda c: (c.scene.sensor, c.platform, c.place, c.scene.when))
+    ordered = sorted(candidates, key=lambda c: (*_shown(c), c.scene.when))
     group: list[Candidate] = []
     for candidate in ordered:
-        if group and not _same_pass(group[0], candidate):
+        first = group[0] if group else candidate
+        if _shown(first) != _shown(candidate) or candidate.scene.when - first.scene.when > SAME_PASS:
             yield group
             group = []
         group.append(candidate)
@@ -192,9 +180,8 @@ def _passes(candidates: Iterable[Candidate]) -> Iterator[list[Candidate]]:
         yield group
 
 
-def _same_pass(first: Candidate, other: Candidate) -> bool:
-    same = (first.scene.sensor, first.platform, first.place) == (other.scene.sensor, other.platform, other.place)
-    return same and other.scene.when - first.scene.when <= SAME_PASS
+def _shown(candidate: Candidate) -> tuple[str, str, str]:
+    return candidate.scene.sensor, candidate.platform, candidate.place
 
 
 def _covers(newer: Scene, older: Scene) -> bool:

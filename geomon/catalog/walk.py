@@ -50,15 +50,6 @@ class _Ledger:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class _Links:
-    """Where one node leads."""
-
-    children: tuple[str, ...]
-    items: tuple[str, ...]
-    refused: tuple[Refusal, ...]
-
-
 def walk(root: Root, *, wanted: Sequence[str], limits: Limits, collections: set[str]) -> Iterator[RawItem | Refusal]:
     """Yield every item of the wanted collections (all, if none is named) that the catalogue links.
 
@@ -85,10 +76,10 @@ def walk(root: Root, *, wanted: Sequence[str], limits: Limits, collections: set[
                 continue
             collection = _collection_id(node)
             unwanted = collection is not None and wanted and collection not in wanted
-            links = _follow(location, node, ledger, rels=("child",) if unwanted else ("child", "item"))
-            yield from links.refused
-            following += links.children
-            yield from _items(links.items, collection, limits)
+            places, refused = _follow(location, node, ledger, rels=("child",) if unwanted else ("child", "item"))
+            yield from refused
+            following += places["child"]
+            yield from _items(places.get("item", ()), collection, limits)
         if not following:
             return
         level = following
@@ -166,8 +157,10 @@ def _links(node: Document, location: str) -> list[Document]:
     return [link for link in links if isinstance(link, dict)]
 
 
-def _follow(location: str, node: Document, ledger: _Ledger, *, rels: tuple[str, ...]) -> _Links:
-    """Sort a node's links of these relations into children, items and refusals."""
+def _follow(
+    location: str, node: Document, ledger: _Ledger, *, rels: tuple[str, ...]
+) -> tuple[dict[str, list[str]], list[Refusal]]:
+    """Places that a node's links lead to by relation, and the links that are refused."""
     places: dict[str, list[str]] = {rel: [] for rel in rels}
     refused: list[Refusal] = []
     links = _links(node, location)
@@ -187,4 +180,4 @@ def _follow(location: str, node: Document, ledger: _Ledger, *, rels: tuple[str, 
     collection = _collection_id(node)
     if collection is not None:
         ledger.collections.add(collection)
-    return _Links(tuple(places["child"]), tuple(places.get("item", ())), tuple(refused))
+    return places, refused

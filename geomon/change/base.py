@@ -6,7 +6,7 @@ nothing about change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -29,8 +29,8 @@ under 1 %.
 """
 TREND_DAYS: Final = 3 * 365.25
 """A trend is fitted with three years or more (design 4.1): it takes that to tell one from an odd season."""
-BLOCK_PX: Final = 1 << 16
-"""Pixels fitted at once: 120 dates x 6 bands x 65,536 float32 are 190 MB, the most that the fit holds."""
+BLOCK_BYTES: Final = 1 << 26
+"""Reflectance fitted at once, however long the baseline: 23,301 pixels of 120 dates x 6 bands float32."""
 
 
 class LookArrays(Protocol):
@@ -68,6 +68,13 @@ class Baseline:
         if good.any():
             self._scratch.write(np.where(good, flat, spectra.NODATA_REFLECTANCE).astype("<i2").tobytes())
             self.days.append(look.day)
+
+    def blocks(self) -> Iterator[slice]:
+        """Cut the tile's pixels into runs whose reflectance fills at most BLOCK_BYTES."""
+        pixels = self.shape[0] * self.shape[1]
+        step = max(BLOCK_BYTES // (4 * len(self.bands) * max(len(self.days), 1)), 1)
+        for start in range(0, pixels, step):
+            yield slice(start, min(start + step, pixels))
 
     def block(self, start: int, stop: int) -> NDArray[np.float32]:
         """Reflectance float32 (B, T, stop - start), NaN where not clear."""
@@ -127,6 +134,8 @@ def mark_month(seen: NDArray[np.uint8], clear: NDArray[np.bool_], *, since: int,
     since, day : int
         First day of the monitor and day of the look, days since 1970-01-01.
     """
+    if not clear.any():
+        return seen
     start, now = from_day(since), from_day(day)
     month = 12 * (now.year - start.year) + now.month - start.month
     planes = np.zeros((max(len(seen), month // 8 + 1), *clear.shape), np.uint8)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geomon.change.base import BLOCK_PX, MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
+from geomon.change.base import MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
 from geomon.kernels import evidence, ewma, harmonic
 from geomon.model import AlertStatus
 
@@ -41,18 +41,14 @@ class EwmaNdvi:
         looks = np.zeros(pixels, np.uint16)
         if baseline.days:
             design = self._spans.design(baseline.days)
-            for start in range(0, pixels, BLOCK_PX):
-                block = slice(start, min(start + BLOCK_PX, pixels))
+            for block in baseline.blocks():
                 stack = baseline.block(block.start, block.stop)
                 index = _ndvi(stack[self._red], stack[self._nir])
                 fitted = harmonic.fit_robust(
                     index[np.newaxis], design, floor=np.array([self.floor], np.float32), ridge=RIDGE_LOOKS
                 )
-                coefficients[:, block], sigma[block], looks[block] = (
-                    fitted.coefficients[0],
-                    fitted.sigma[0],
-                    fitted.n_used,
-                )
+                coefficients[:, block], sigma[block] = fitted.coefficients[0], fitted.sigma[0]
+                looks[block] = fitted.n_used
         enough = looks >= MIN_BASELINE_LOOKS
         return {
             "coefficients": np.where(enough, coefficients, np.float32(np.nan)).reshape(terms, height, width),

@@ -12,22 +12,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from geomon.change.base import BLOCK_PX, MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
+from geomon.change.base import MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
 from geomon.kernels import evidence, harmonic, sequential, spectra
 from geomon.model import AlertStatus
-
-_KEPT: Final = (
-    "first_seen",
-    "confirmed_on",
-    "last_seen",
-    "gone_on",
-    "last_clear",
-    "n_clear",
-    "n_clear_baseline",
-    "n_hits",
-    "n_after",
-    "seen_months",
-)
+from geomon.schema import LAYERS
 
 
 class Sequential:
@@ -49,8 +37,7 @@ class Sequential:
         looks = np.zeros(height * width, np.uint16)
         if baseline.days:
             design = self._spans.design(baseline.days)
-            for start in range(0, height * width, BLOCK_PX):
-                block = slice(start, min(start + BLOCK_PX, height * width))
+            for block in baseline.blocks():
                 fitted = harmonic.fit_robust(
                     baseline.block(block.start, block.stop),
                     design,
@@ -101,9 +88,9 @@ class Sequential:
         live = state["alert"] != int(AlertStatus.NONE)
         water = np.minimum(state["turbid"].astype(np.int16) + state["still"], 100).astype(np.uint8)
         return {
+            **{layer.name: state[layer.name] for layer in LAYERS if layer.name in state},
             "score": np.where(judged, score, np.nan).astype(np.float32),
             "alert": sequential.settle(_ladder(state), as_of=as_of).reshape(shape),
-            **{name: state[name] for name in _KEPT},
             "bare": np.where(live, state["bare"], 255).astype(np.uint8),
             "water": np.where(live, water, 255).astype(np.uint8),
             "turbid": np.where(live, state["turbid"], 255).astype(np.uint8),

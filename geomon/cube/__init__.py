@@ -14,7 +14,7 @@ from geomon.cube.looks import (
     read_look,
     touching_scenes,
 )
-from geomon.kernels.evidence import NODATA_REFLECTANCE
+from geomon.kernels.spectra import NODATA_REFLECTANCE
 
 __all__ = [
     "NODATA_REFLECTANCE",

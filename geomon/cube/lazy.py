@@ -16,7 +16,7 @@ from geomon.cube.looks import Order, read_order
 from geomon.errors import ConfigError
 from geomon.grid import Tile
 from geomon.kernels import quality as codes
-from geomon.kernels.evidence import NODATA_REFLECTANCE
+from geomon.kernels.spectra import NODATA_REFLECTANCE
 from geomon.model import Look
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from geomon.cube.assets import Pixels, ReadRecord, Want, fetch, is_remote
 from geomon.grid import Tile, bounds_in
 from geomon.kernels import quality as codes
-from geomon.kernels.evidence import NODATA_REFLECTANCE
+from geomon.kernels.spectra import NODATA_REFLECTANCE
 from geomon.model import Asset, Look, Scene
 from geomon.sensors import QA_BAND
 

@@ -102,22 +102,15 @@ def delineate(pixels: ChangePixels, context: Context) -> Delineation:
     judged = _judged(pixels, objects, ground=ground, context=context)
     regions, small, dropped = other_regions(pixels, mesh, taken=all_of(objects))
     mining = [one for one in judged if one.verdict.mining]
+    small_at = points(pixels, [region.index for region in small])
+    dropped_at = outlines(pixels, [region.index for region in dropped], aoi=context.aoi)
+    found = [_footprint(pixels, one, context) for one in mining]
     return Delineation(
-        footprints=make(
-            "mining_footprints", [_footprint(pixels, o, context) for o in mining], [o.shape for o in mining]
-        ),
+        footprints=make("mining_footprints", found, [one.shape for one in mining]),
         periods=make("footprint_periods", [row for one in mining for row in _period_rows(one, context)]),
         alerts=_alerts(pixels, judged, regions, context=context),
-        sub_mmu=_region_table(
-            "sub_mmu", pixels, small, shapes=points(pixels, [r.index for r in small]), context=context
-        ),
-        dropped=_region_table(
-            "dropped",
-            pixels,
-            dropped,
-            shapes=outlines(pixels, [r.index for r in dropped], aoi=context.aoi),
-            context=context,
-        ),
+        sub_mmu=_region_table("sub_mmu", pixels, small, shapes=small_at, context=context),
+        dropped=_region_table("dropped", pixels, dropped, shapes=dropped_at, context=context),
         sites=make("sites", [_site(pixels, one, context) for one in judged], [one.shape for one in judged]),
         ground=ground.table(
             [footprint_id(o.found.token) for o in judged],

@@ -69,7 +69,7 @@ class Region:
 
 
 def confirmed_objects(pixels: ChangePixels, mesh: Mesh) -> list[ConfirmedObject]:
-    """Eight-connected regions of confirmed pixels of at least the MMU: of lasting ground first, then of what is left."""
+    """Eight-connected regions of confirmed pixels of at least the MMU: of lasting ground, then of what is left."""
     confirmed = pixels.alert == AlertStatus.CONFIRMED
     lasting = [r for r in mesh.regions(np.flatnonzero(confirmed & is_lasting(pixels))) if reaches(pixels, r)]
     for region in lasting:
@@ -105,14 +105,14 @@ def other_regions(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> tuple[lis
     ):
         for index in mesh.regions(np.flatnonzero(free & np.isin(pixels.alert, statuses))):
             if reaches(pixels, index):
-                alerts.append(Region(index, _token(pixels, _founding(pixels, index)), status))
+                alerts.append(_region(pixels, index, status))
                 free[index] = False
     small = mesh.regions(np.flatnonzero(free & np.isin(pixels.alert, (*LADDER, AlertStatus.UNRESOLVED))))
     dropped = mesh.regions(np.flatnonzero(pixels.alert == AlertStatus.DROPPED))
     return (
         alerts,
-        [Region(index, _token(pixels, _founding(pixels, index)), _best(pixels, index)) for index in small],
-        [Region(index, _token(pixels, _founding(pixels, index)), AlertStatus.DROPPED) for index in dropped],
+        [_region(pixels, index, _best(pixels, index)) for index in small],
+        [_region(pixels, index, AlertStatus.DROPPED) for index in dropped],
     )
 
 
@@ -128,9 +128,9 @@ def features(pixels: ChangePixels, found: ConfirmedObject, *, shape: BaseGeometr
     low, high = np.percentile(first, (10, 90))
     water, turbid = _share(pixels.water[index]), _share(pixels.turbid[index])
     after = max(int(pixels.n_after[index].sum()), 1)
-    life = (
-        np.where(pixels.gone_on[index] > 0, pixels.gone_on[index], pixels.last_clear[index]) - pixels.first_seen[index]
-    )
+    gone, clear = pixels.gone_on[index], pixels.last_clear[index]
+    life = np.where(gone > 0, gone, clear) - pixels.first_seen[index]
+    burst = np.searchsorted(first, first + BURST_DAYS, "right") - np.arange(len(first))
     return ObjectFeatures(
         area_ha=area_ha,
         bare=_mean(_share(pixels.bare[index])),
@@ -139,9 +139,7 @@ def features(pixels: ChangePixels, found: ConfirmedObject, *, shape: BaseGeometr
         wet_share=float((water >= WET_PIXEL).mean()),
         turbid_share=float((turbid >= TURBID_PIXEL).mean()),
         growth_days=float(high - low),
-        burst_share=float(
-            (np.searchsorted(first, first + BURST_DAYS, "right") - np.arange(len(first))).max() / len(first)
-        ),
+        burst_share=float(burst.max() / len(first)),
         persistence=min(1.0, float(pixels.n_hits[index].sum()) / after),
         passing=not found.lasting,
         life_days=float(np.median(life)),
@@ -184,6 +182,10 @@ def _parts(pixels: ChangePixels, mesh: Mesh, index: Ints) -> list[Ints]:
     if not reaches(pixels, index):
         return []
     return [part for part in mesh.regions(index) if reaches(pixels, part)]
+
+
+def _region(pixels: ChangePixels, index: Ints, status: AlertStatus) -> Region:
+    return Region(index, _token(pixels, _founding(pixels, index)), status)
 
 
 def _founding_key(pixels: ChangePixels, index: Ints) -> tuple[int, int]:

@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: the science. Imports numpy, scipy, scikit-image and numba only; never reads, writes or logs."""
+"""Arrays in, arrays out: the science. Imports numpy, scipy, scikit-image and numba; never reads, writes or logs."""

@@ -41,7 +41,10 @@ LARGEST_FRACTION: Final = 1.2
 """Fractions may sum to a little more than 1, since ground brighter than its endmember exists."""
 OCCAM: Final = 1.0
 SHADE: Final = 2.0
-"""What still water alone must gain besides: a darker pixel is more often shade, wet soil or a smoother canopy."""
+FAINT_BARE: Final = 0.1
+"""What still water with less than this share of bare ground must gain besides: a darker pixel is more often shade, wet
+soil or a smoother canopy.
+"""
 CLIP_LOW: Final = -2.0
 CLIP_HIGH: Final = 4.0
 """One look alone must never convict: three looks at the upper clip make odds of e^12, one makes e^4."""
@@ -53,6 +56,7 @@ STRONGEST: Final = 1.5
 
 _N_NUISANCE: Final = 6
 _N_BARE: Final = 2
+_STILL: Final = 3
 
 
 class Prediction(NamedTuple):
@@ -275,7 +279,7 @@ def _judge(factor: Any, spectra: Any, mined: Any, shown: Any, p: int, share: Any
         for j in range(-1, n_mined):
             if j < 0 or (i < _N_BARE <= j):
                 f, g, gain = _mixture(whitened, z, i, j)
-                gain -= SHADE if i == n_mined - 1 else 0.0
+                gain -= SHADE if _is_dark(i, j, f) else 0.0
                 if gain > best:
                     best = gain
                     share[:] = 0.0
@@ -289,6 +293,12 @@ def _judge(factor: Any, spectra: Any, mined: Any, shown: Any, p: int, share: Any
     bright = _still_there((shown.bare[p] * whitened[0] + water) / 100.0, z)
     red = _still_there((shown.bare[p] * whitened[1] + water) / 100.0, z)
     return min(max(bright, red), OCCAM)
+
+
+@kernel
+def _is_dark(i: int, j: int, f: float) -> bool:
+    """Whether a mixture is still water with next to no bare ground (the last endmember is still water)."""
+    return bool(i == _STILL or (j == _STILL and f < FAINT_BARE))
 
 
 @kernel

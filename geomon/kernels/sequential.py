@@ -119,11 +119,14 @@ def shown(state: Ladder) -> Fractions:
 
 
 def settle(state: Ladder, *, as_of: int) -> NDArray[np.uint8]:
-    """Alert codes as known on a day: a run that waited 180 days without four clear looks is unresolved, not dropped."""
+    """Alert codes as known on a day.
+
+    A run that has waited 180 days is dropped if it had four clear looks in that time, and unresolved if it had not.
+    """
     waiting = (state.alert == _CANDIDATE) | (state.alert == _PROVISIONAL)
-    old = as_of - state.first_seen.astype(np.int64) > DROP_DAYS
+    old = waiting & (as_of - state.first_seen.astype(np.int64) > DROP_DAYS)
     alert = state.alert.copy()
-    alert[waiting & old & (state.n_after < DROP_LOOKS)] = int(AlertStatus.UNRESOLVED)
+    alert[old] = np.where(state.n_after[old] < DROP_LOOKS, int(AlertStatus.UNRESOLVED), _DROPPED)
     return alert
 
 
@@ -196,10 +199,11 @@ def _follow(s: Any, look: Any, p: int, day: int) -> None:
     """After confirmation: is it still there? What is gone may open again, as a new event with its own dates."""
     _add(s, p, look.ratio[p])
     if look.ratio[p] >= HIT:
+        before = s.last_seen[p]
         _mark(s, look, p, day)
         s.against[p] = np.uint8(0)
         if s.gone_on[p] > 0:
-            _reopen(s, p, day)
+            _reopen(s, p, before, day)
         return
     s.against[p] = np.uint8(min(s.against[p] - min(look.ratio[p], 0.0) / AGAINST_UNIT + 0.5, 255.0))
     if s.gone_on[p] > 0:
@@ -210,16 +214,31 @@ def _follow(s: Any, look: Any, p: int, day: int) -> None:
 
 
 @kernel
-def _reopen(s: Any, p: int, day: int) -> None:
+def _reopen(s: Any, p: int, before: int, day: int) -> None:
     """Evidence where a change was gone: a new event once it passes the same test as the first."""
     if s.again_on[p] == 0:
         s.again_on[p] = np.uint16(day)
         s.recent[p] = np.uint8(1)
     if _hits(s, p) >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
         s.first_seen[p] = s.again_on[p]
+        s.proof[p, 0], s.proof[p, 1], s.proof[p, 2] = s.again_on[p], np.uint16(before), np.uint16(day)
         s.confirmed_on[p] = np.uint16(day)
         s.gone_on[p] = np.uint16(0)
         s.again_on[p] = np.uint16(0)
+        _recount(s, p)
+
+
+@kernel
+def _recount(s: Any, p: int) -> None:
+    """Counts of the new event: its looks among the last eight, from the first with evidence."""
+    looks = np.int64(0)
+    hits = np.int64(0)
+    for i in range(8):
+        bit = (np.int64(s.recent[p]) >> i) & 1
+        hits += bit
+        looks = i + 1 if bit else looks
+    s.n_hits[p] = np.uint16(hits)
+    s.n_after[p] = np.uint16(looks)
 
 
 @kernel
@@ -247,7 +266,7 @@ def _mark(s: Any, look: Any, p: int, day: int) -> None:
     """Take the look's fractions into the running means."""
     s.n_hits[p] += np.uint16(1)
     s.last_seen[p] = np.uint16(day)
-    if s.alert[p] != _CONFIRMED or s.gone_on[p] > 0:
+    if s.alert[p] != _CONFIRMED:
         s.proof[p, 0] = s.proof[p, 1]
         s.proof[p, 1] = s.proof[p, 2]
         s.proof[p, 2] = np.uint16(day)

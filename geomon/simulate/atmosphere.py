@@ -40,15 +40,6 @@ class Sensed:
     cloud_cover: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Sky:
-    """Per pixel: optical cloud share, its haze-thin part, shadow share, and light added by haze."""
-
-    cloud: FloatArray
-    shadow: FloatArray
-    haze: FloatArray
-
-
 def sense(surface: FloatArray, weather: Weather, rng: Rng, *, clouds: Clouds, offset: int) -> Sensed:
     """Look at the ground through the air of one date.
 
@@ -66,11 +57,12 @@ def sense(surface: FloatArray, weather: Weather, rng: Rng, *, clouds: Clouds, of
     shape = surface.shape[1:]
     seen = _register(_sunlit(surface, rng), rng)
     sky = _sky(weather, rng, (shape[0], shape[1]), clouds)
-    through = seen * (1 - _SHADOW_DEPTH * sky.shadow) + _HAZE_TINT * sky.haze
-    white = _CLOUD_TINT * (0.42 + 0.45 * sky.cloud**2)
-    through = through + sky.cloud * (white - through)
+    cloud, shadow, haze = sky
+    through = seen * (1 - _SHADOW_DEPTH * shadow) + _HAZE_TINT * haze
+    white = _CLOUD_TINT * (0.42 + 0.45 * cloud**2)
+    through = through + cloud * (white - through)
     seen_20m = block_mean(seen, 2)
-    scl = _classify(seen_20m, _Sky(*(block_mean(layer, 2) for layer in (sky.cloud, sky.shadow, sky.haze))), rng)
+    scl = _classify(seen_20m, block_mean(sky, 2), rng)
     fine = _numbers(_noisy(through[:4], rng), offset)
     coarse = _numbers(_noisy(block_mean(through[4:], 2), rng), offset)
     outside = _outside_swath(rng, scl.shape)
@@ -100,7 +92,8 @@ def _tap(shift: float) -> FloatArray:
     return np.asarray(weight / weight.sum(), dtype=np.float32)
 
 
-def _sky(weather: Weather, rng: Rng, shape: tuple[int, int], clouds: Clouds) -> _Sky:
+def _sky(weather: Weather, rng: Rng, shape: tuple[int, int], clouds: Clouds) -> FloatArray:
+    """Cloud share, share of light lost to shadow, and light added by haze, (3, rows, columns)."""
     haze_field = rough_field(rng, shape, slope=3.5, outer=120.0)
     dust = rng.gamma(1.2, 0.006) + (0.008 if weather.greenness < 0.2 else 0.0) * rng.random()
     haze = np.maximum(dust * (1 + 0.35 * haze_field), 0).astype(np.float32)
@@ -110,13 +103,13 @@ def _sky(weather: Weather, rng: Rng, shape: tuple[int, int], clouds: Clouds) -> 
     has_veil = rng.random() < 0.25
     if clouds == "none":
         nothing = np.zeros(shape, dtype=np.float32)
-        return _Sky(nothing, nothing, haze)
+        return np.stack([nothing, nothing, haze])
     thick = np.maximum(field + float(ndtri(share)), 0)
     cloud = np.asarray(1 - np.exp(-3.2 * thick), dtype=np.float32)
     shadow = _cast(cloud, weather.day, rng)
     if has_veil:
         cloud = np.maximum(cloud, np.clip(0.05 * (veil + 0.5), 0, 0.12)).astype(np.float32)
-    return _Sky(cloud, shadow, haze)
+    return np.stack([cloud, shadow, haze])
 
 
 def _cast(cloud: FloatArray, day: int, rng: Rng) -> FloatArray:
@@ -137,21 +130,21 @@ def _numbers(reflectance: FloatArray, offset: int) -> NDArray[np.uint16]:
     return np.asarray(np.clip(np.rint(reflectance * _QUANTUM) + offset, 1, 65_535), dtype=np.uint16)
 
 
-def _classify(seen: FloatArray, sky: _Sky, rng: Rng) -> NDArray[np.uint8]:
-    shape = (seen.shape[1], seen.shape[2])
+def _classify(seen: FloatArray, sky: FloatArray, rng: Rng) -> NDArray[np.uint8]:
+    shape, (cloud, shadow, _) = (seen.shape[1], seen.shape[2]), sky
     scl = _ground_class(seen)
     clear = scl.copy()
     scl[_false_cloud(seen, rng)] = CLOUD_MEDIUM if rng.random() < 0.6 else CLOUD_HIGH
     noticed_from = rng.uniform(0.06, 0.3)
     shadow_from = rng.uniform(0.2, 0.5)
-    scl[sky.shadow > shadow_from] = SHADOW
-    scl[(sky.cloud > 0.02) & (sky.cloud <= noticed_from) & (rng.random() < 0.4)] = CIRRUS
-    scl[sky.cloud > noticed_from] = CLOUD_MEDIUM
-    scl[sky.cloud > max(0.55, noticed_from)] = CLOUD_HIGH
+    scl[shadow > shadow_from] = SHADOW
+    scl[(cloud > 0.02) & (cloud <= noticed_from) & (rng.random() < 0.4)] = CIRRUS
+    scl[cloud > noticed_from] = CLOUD_MEDIUM
+    scl[cloud > max(0.55, noticed_from)] = CLOUD_HIGH
     missed_share = rng.uniform(0.3, 0.6) if rng.random() < 0.12 else rng.uniform(0.01, 0.08)
     missed = smooth_field(rng, shape, length=7.0) < ndtri(missed_share)
     cloudy = missed & np.isin(scl, (*CLOUD_CODES, SHADOW))
-    scl[cloudy] = np.where(sky.cloud > 0.5, np.where(sky.cloud > 0.8, BARE, UNCLASSIFIED), clear)[cloudy]
+    scl[cloudy] = np.where(cloud > 0.5, np.where(cloud > 0.8, BARE, UNCLASSIFIED), clear)[cloudy]
     return scl
 
 

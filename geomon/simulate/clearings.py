@@ -1,7 +1,8 @@
 """Fields and canopy gaps: ground cleared in one go, for other reasons than stones.
 
 In: a recipe, its landscape and climate, and the cells to keep clear of. Out: `Clearing` records, and an
-overlay that paints them. A field is cut within days, often burnt, lies bare until the rains, then greens within the season.
+overlay that paints them. A field is cut within days, often burnt, lies bare until the rains, then greens within the
+season.
 """
 
 import math

@@ -30,7 +30,7 @@ VILLAGE_HA_A_YEAR = (0.15, 0.5)
 
 
 def make_sandbanks(recipe: Recipe, land: Landscape, climate: Climate) -> Overlay:
-    """Lay alternate bars along the bed of the river, a little elsewhere after each flood: water, or dry sand above it."""
+    """Lay alternate bars along the bed of the river, a little elsewhere after each flood; sand shows above water."""
     rng = rng_of(recipe.seed, BARS)
     channels, shape = land.channels, (recipe.cells, recipe.cells)
     cells = np.flatnonzero(channels.water() & channels.main)

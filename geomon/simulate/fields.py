@@ -103,4 +103,4 @@ def tones(rng: Rng, count: int, spread: float) -> FloatArray:
 def block_noise(rng: Rng, size: int, side: int) -> NDArray[np.float64]:
     """Uniform noise that is the same inside blocks of `side` cells, (size, size)."""
     count = -(-size // side)
-    return np.kron(rng.random((count, count)), np.ones((side, side)))[:size, :size]
+    return np.asarray(np.kron(rng.random((count, count)), np.ones((side, side)))[:size, :size], dtype=np.float64)

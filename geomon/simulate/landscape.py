@@ -48,17 +48,6 @@ the negatives of 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class Texture:
-    """Fixed variation inside covers, each float32 (pixel rows, columns), sd 1 but for `lag_days`."""
-
-    crown: FloatArray
-    patch: FloatArray
-    structure: FloatArray
-    vigour: FloatArray
-    lag_days: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
 class Landscape:
     """Ground that does not change.
 
@@ -76,7 +65,8 @@ class Landscape:
         Centre of the village [m down, m right].
     dikes_m : float64, (n, 2)
         Points along the dikes [m down, m right], none but in the dike landscape.
-    texture : Texture
+    texture : dict of float32, (pixels, pixels)
+        Fixed variation inside covers: `crown`, `patch` and `vigour` of sd 1, `lag_days`.
     """
 
     channels: Channels
@@ -85,7 +75,7 @@ class Landscape:
     elevation_m: FloatArray
     village_m: tuple[float, float]
     dikes_m: NDArray[np.float64]
-    texture: Texture
+    texture: dict[str, FloatArray]
 
 
 def make_landscape(recipe: Recipe) -> Landscape:
@@ -176,13 +166,12 @@ def _dikes(recipe: Recipe, rng: Rng) -> NDArray[np.float64]:
     return points[(points[:, 1] > 60) & (points[:, 1] < recipe.side_m - 60)]
 
 
-def _texture(recipe: Recipe) -> Texture:
+def _texture(recipe: Recipe) -> dict[str, FloatArray]:
     rng = rng_of(recipe.seed, fields.TEXTURE)
     shape = (recipe.size_px, recipe.size_px)
-    return Texture(
-        crown=smooth_field(rng, shape, length=1.2),
-        patch=rough_field(rng, shape, slope=3.0, outer=40.0),
-        structure=smooth_field(rng, shape, length=2.0),
-        vigour=rough_field(rng, shape, slope=3.0, outer=50.0),
-        lag_days=8 * rough_field(rng, shape, slope=3.2, outer=60.0),
-    )
+    return {
+        "crown": smooth_field(rng, shape, length=1.2),
+        "patch": rough_field(rng, shape, slope=3.0, outer=40.0),
+        "vigour": rough_field(rng, shape, slope=3.0, outer=50.0),
+        "lag_days": 8 * rough_field(rng, shape, slope=3.2, outer=60.0),
+    }

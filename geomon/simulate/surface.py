@@ -70,7 +70,7 @@ class Scenery:
             Reflectance [0-1] in the order of `geomon.model.BANDS`.
         """
         weather = self.world.climate.at(day)
-        shape = self.world.land.texture.crown.shape
+        shape = self.world.land.texture["crown"].shape
         seen = np.zeros((6, *shape), dtype=np.float32)
         ground = np.zeros((6, self.cells.size), dtype=np.float32)
         for cover, share in self.still.items():
@@ -89,16 +89,15 @@ class Scenery:
     def _cover(self, cover: Cover, weather: Weather) -> FloatArray:
         look, texture = _LOOKS[cover], self.world.land.texture
         if cover is Cover.WATER:
-            return np.broadcast_to(spectra.river(weather.turbidity)[:, None, None], (6, *texture.crown.shape))
-        grass = self.world.climate.green_on(np.float32(weather.day) - texture.lag_days)
-        green = look.low + (look.high - look.low) * grass + 0.05 * texture.vigour
+            return np.broadcast_to(spectra.river(weather.turbidity)[:, None, None], (6, *texture["crown"].shape))
+        grass = self.world.climate.green_on(np.float32(weather.day) - texture["lag_days"])
+        green = look.low + (look.high - look.low) * grass + 0.05 * texture["vigour"]
         if look.burns:
             green = green + look.burns * self.world.fires.flush(weather.day)
         green = np.clip(green, 0, 1)
         seen = look.dry[:, None, None] + green * (look.green - look.dry)[:, None, None]
-        bright = 1 + look.crown_sd * texture.crown + look.patch_sd * texture.patch
+        bright = 1 + look.crown_sd * texture["crown"] + look.patch_sd * texture["patch"]
         seen = seen * np.maximum(bright, 0.4)
-        seen[3] *= 1 + 0.04 * texture.structure
         if look.soil:
             seen *= 1 - look.soil * np.float32(weather.wetness) * spectra.WET_DARKENING[:, None, None] * (1 - green)
         if look.burns:

@@ -120,7 +120,7 @@ def _compression(array: np.ndarray[Any, Any]) -> int:
 
 
 def _read(path: Path, keys: Sequence[str]) -> Checkpoint | None:
-    """The checkpoint in a file; None when it is damaged or holds other looks. Nothing is parsed before it is verified."""
+    """The checkpoint in a file; None when it is damaged or of other looks. Nothing is parsed before it is verified."""
     try:
         size = path.stat().st_size - hashlib.sha256().digest_size
         with path.open("rb") as file:

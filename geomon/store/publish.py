@@ -32,6 +32,8 @@ from geomon.store.checkpoints import Checkpoint
 if TYPE_CHECKING:
     import pandas as pd
 
+    from geomon.grid import Tile
+
 RUN_RECORD = "run.json"
 _KEY_CHARS = 16
 _READ = {"int": int, "float": float}
@@ -80,7 +82,7 @@ class Store:
         """Directory of a tile under a unit key."""
         return self.root / "tiles" / tile / key[:_KEY_CHARS]
 
-    def save_tile(self, key: str, *, layers: Mapping[str, Any], tile: tiles.Tile, record: Mapping[str, Any]) -> None:
+    def save_tile(self, key: str, *, layers: Mapping[str, Any], tile: Tile, record: Mapping[str, Any]) -> None:
         """Write a tile's layers and record, whole."""
         folder = self.tile_dir(tile.name, key)
         tiles.save_tile(folder, layers=layers, tile=tile, record={**record, "tile": tile.name, "key": key})

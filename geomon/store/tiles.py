@@ -12,42 +12,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from geomon.errors import SchemaMismatch
 from geomon.model import AlertStatus
-from geomon.schema import LAYERS, Layer, layer
+from geomon.schema import Layer, layer
 from geomon.store.atomic import new_dir, read_json, store_errors, write_json, write_whole
 
 if TYPE_CHECKING:
-    from affine import Affine
+    from geomon.grid import Tile
 
 RECORD = "record.json"
-
-
-class Lattice(Protocol):
-    """What a tile must tell of its lattice (`geomon.grid.Lattice`)."""
-
-    @property
-    def crs(self) -> str: ...  # noqa: D102 - a protocol's members mean what grid says
-
-
-class Tile(Protocol):
-    """What a tile must tell to be written (`geomon.grid.Tile`)."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102 - as above
-
-    @property
-    def lattice(self) -> Lattice: ...  # noqa: D102 - as above
-
-    @property
-    def transform(self) -> Affine: ...  # noqa: D102 - as above
-
-    @property
-    def shape(self) -> tuple[int, int]: ...  # noqa: D102 - as above
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +141,3 @@ def _meaning(spec: Layer) -> dict[str, str]:
         values = " ".join(str(int(status)) for status in AlertStatus)
         tags |= {"flag_values": values, "flag_meanings": " ".join(status.label for status in AlertStatus), "units": "1"}
     return tags
-
-
-LAYER_NAMES = frozenset(entry.name for entry in LAYERS)

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
+from itertools import dropwhile
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ class Twin:
     def mark(self, shows: Sequence[int], day: int) -> None:
         self.n_hits += 1
         self.last_seen = day
-        if self.alert != AlertStatus.CONFIRMED or self.gone_on:
+        if self.alert != AlertStatus.CONFIRMED:
             self.proof = [*self.proof[1:], day]
         weight = 1.0 / min(self.n_hits, 8)
         for name, now in zip(("bare", "turbid", "still"), shows, strict=True):
@@ -165,12 +166,16 @@ class Twin:
 
     def hold(self, shows: Sequence[int], day: int) -> None:
         """Evidence of what is confirmed: still there, or, where it was gone, perhaps a new event."""
+        before = self.last_seen
         self.mark(shows, day)
         self.against = 0
         if self.gone_on and not self.again_on:
             self.again_on, self.verdicts = day, [True]
         if self.gone_on and self.proven:
+            self.proof = [self.again_on, before, day]
             self.first_seen, self.confirmed_on, self.gone_on, self.again_on = self.again_on, day, 0, 0
+            new_event = list(dropwhile(lambda hit: not hit, self.verdicts[-8:]))
+            self.n_hits, self.n_after = sum(new_event), len(new_event)
 
     def doubt(self, ratio: float, day: int) -> None:
         """No evidence of what is confirmed: perhaps it is gone."""
@@ -298,6 +303,22 @@ def test_unresolved_while_clear_looks_lack() -> None:
     assert codes == [AlertStatus.PROVISIONAL] * 2 + [AlertStatus.UNRESOLVED] * 2
     assert status(state) == AlertStatus.PROVISIONAL
     assert status(climb(YES, state=state, first=START + 900)) == AlertStatus.CONFIRMED
+
+
+def test_a_run_that_had_its_looks_is_dropped_in_time() -> None:
+    """Past 180 days with four clear looks and no proof a run is dropped, even if no look came to say so."""
+    state = climb(YES, YES, NO, NO)
+    assert status(state) == AlertStatus.PROVISIONAL
+    codes = [sq.settle(state, as_of=START + age)[0] for age in (sq.DROP_DAYS, sq.DROP_DAYS + 1)]
+    assert codes == [AlertStatus.PROVISIONAL, AlertStatus.DROPPED]
+
+
+def test_a_stray_look_leaves_the_proof_of_what_was_confirmed() -> None:
+    """Evidence where a change was gone is no proof of the earlier event until a new one is confirmed."""
+    state = climb(YES, YES, YES, NO, NO, NO, NO, NO)
+    assert state.gone_on[0] > 0
+    after = climb(YES, NO, state=state, first=START + 400)
+    assert after.proof[0].tolist() == state.proof[0].tolist()
 
 
 def test_settling_leaves_what_is_decided() -> None:

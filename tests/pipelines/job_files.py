@@ -1,4 +1,4 @@
-"""A tiny job on disk: a catalogue of hand-made scenes of 48 x 48 px over four tiles, with one pit that opens on a known day."""
+"""A tiny job on disk: hand-made scenes of 48 x 48 px over four tiles, with one pit that opens on a known day."""
 
 import hashlib
 import json
@@ -26,7 +26,8 @@ BARE = (1100, 1500, 1900, 2400, 2900, 2600)
 TURBID = (1000, 1400, 1500, 900, 250, 150)
 BASELINE = tuple(date(2021, 1, 5) + timedelta(days=15 * n) for n in range(24))
 MONITOR = tuple(date(2022, 1, 5) + timedelta(days=10 * n) for n in range(9))
-OPENS = MONITOR[2]
+GROWS = (MONITOR[1], MONITOR[2], MONITOR[3], MONITOR[4])
+OPENS = GROWS[0]
 END = date(2022, 6, 30)
 
 
@@ -85,15 +86,14 @@ class Job:
         self.write()
 
     def write_scene(self, day: date) -> None:
-        """Write the rasters and the item of a day; the pit is there from `OPENS`, wider from the date after."""
+        """Write the rasters and the item of a day; the pit opens on `OPENS` and grows on each of `GROWS`."""
         rng = np.random.default_rng(day.toordinal())
         pit = np.zeros((SIZE, SIZE))
-        if day >= OPENS:
-            pit[18:24, 14:20] = 1.0
-        if day > OPENS:
-            pit[18:24, 20:24] = 1.0
+        for number, opened in enumerate(GROWS):
+            if day >= opened:
+                pit[18:24, 14 + 3 * number : 17 + 3 * number] = 1.0
         wet = np.zeros((SIZE, SIZE), bool)
-        wet[20:22, 15:19] = True
+        wet[20:22, 15:25] = True
         item = make_item(f"S2A_33NXE_{day:%Y%m%d}", day=day.isoformat())
         grid = {"proj:shape": [SIZE, SIZE], "proj:transform": [10, 0, LEFT, 0, -10, TOP]}
         for index, band in enumerate(BANDS):
@@ -125,7 +125,7 @@ def products(folder: Path, *, but: Iterable[str] = ("run.json",)) -> dict[str, s
 
 def leftovers(root: Path) -> list[Path]:
     """Everything in a store that is not whole."""
-    return [path for path in root.rglob(".tmp-*")]
+    return list(root.rglob(".tmp-*"))
 
 
 def _write(path: Path, values: np.ndarray) -> None:  # type: ignore[type-arg]

@@ -65,7 +65,7 @@ def test_no_cluster_in_time_says_so() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_unit_that_kills_its_workers_is_lost_alone() -> None:
-    """Of ten units on two workers the one that kills every worker is lost, the one with a bug is a bug, eight are done."""
+    """Of ten units the one that kills every worker is lost, the one with a bug is a bug, eight are done."""
     command = [sys.executable, "-m", "tests.pipelines.units", "2"]
     done = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -84,7 +84,8 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
         while not address_file.is_file() or not address_file.read_text().strip():
             time.sleep(0.1)
         address = json.loads(address_file.read_text())["address"]
-        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+        worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
+        worker += ["--no-nanny", "--no-dashboard"]
         started += [subprocess.Popen(worker, **quiet) for _ in range(2)]  # type: ignore[call-overload]
         yield address, started[1:]
     finally:
@@ -98,7 +99,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]
 def test_a_worker_killed_mid_run_changes_nothing(
     cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:
-    """On a cluster that is there, with one of two workers killed after the first tile: the products of a run in this process."""
+    """On a cluster with one of two workers killed after the first tile: the products of a run in this process."""
     address, workers = cluster
     job = Job(tmp_path / "cluster", extra=f"engine: {{scheduler: '{address}'}}\n")
     command = [sys.executable, "-m", "pipelines", "run", str(job.config)]

@@ -94,7 +94,7 @@ def test_killed_at_a_stage_boundary(undisturbed: tuple[Job, float], tmp_path: Pa
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_at_ten_random_moments(undisturbed: tuple[Job, float], tmp_path: Path) -> None:
-    """SIGKILL at any moment, again and again on one store or on a fresh one: the next run ends with byte-equal products."""
+    """SIGKILL at any moment, again and again on one store or on a fresh one: the products are byte-equal."""
     moments = random.Random(20180101)
     survivor = make(undisturbed, tmp_path / "again")
     for number in range(10):

@@ -52,18 +52,16 @@ def _at(root: Path, template: Job) -> Job:
     return job
 
 
-def _footprints(folder: Path) -> list[dict[str, Any]]:
-    return [
-        feature["properties"] for feature in json.loads((folder / "mining_footprints.geojson").read_text())["features"]
-    ]
+def _sites(folder: Path) -> list[dict[str, Any]]:
+    return [feature["properties"] for feature in json.loads((folder / "sites.geojson").read_text())["features"]]
 
 
 def test_a_run_publishes_every_product_and_finds_the_pit(done: Job) -> None:
-    """Every file of the contract is at latest/, a relative link, and the pit is a footprint first seen when it opened."""
+    """Every file of the contract is at latest/, a relative link; the pit is a site, first seen when it opened."""
     names = {path.name for path in done.latest.iterdir()}
     assert names >= CONTRACT
     assert not done.latest.readlink().is_absolute()
-    (pit,) = _footprints(done.latest)
+    (pit,) = _sites(done.latest)
     assert pit["first_seen"] == OPENS.isoformat()
     assert 0.5 < pit["area_ha"] < 0.7
     assert pit["run_id"] == done.latest.readlink().name
@@ -135,9 +133,9 @@ def test_as_of_tells_what_was_known_then(done: Job, fresh: Job) -> None:
 def test_a_later_as_of_becomes_the_latest(fresh: Job) -> None:
     """As-of after as-of, latest/ is the newest, and the register carries a site's id on."""
     fresh.run(asked=MONITOR[6])
-    first = _footprints(fresh.latest)
+    first = _sites(fresh.latest)
     fresh.run(asked=END)
-    assert [row["site_id"] for row in first] == [row["site_id"] for row in _footprints(fresh.latest)]
+    assert [row["site_id"] for row in first] == [row["site_id"] for row in _sites(fresh.latest)]
     assert json.loads((fresh.latest / "run.json").read_text())["previous"] is not None
     assert not (fresh.store / "asof").exists()
 
@@ -149,7 +147,7 @@ def test_an_as_of_before_the_monitor_is_refused(done: Job) -> None:
 
 
 def test_a_corrupt_scene_is_counted_and_healed(fresh: Job, done: Job) -> None:
-    """A read that fails does not hold up the run: 75 and a count; the next run tries that scene alone, a healed one mends all."""
+    """A failed read does not hold up the run: 75 and a count; the next run tries that scene alone and heals."""
     whole = fresh.scene(MONITOR[3]).read_bytes()
     fresh.scene(MONITOR[3]).write_bytes(whole[:500])
     first = fresh.run()
@@ -188,7 +186,7 @@ def _break_tile(patch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_failed_tile_keeps_the_others_and_the_latest(done: Job) -> None:
-    """A bug in one tile: exit 70 with its traceback, the other tiles are kept, what was published stays; mended, it goes on."""
+    """A bug in one tile: exit 70 with its traceback, the other tiles are kept, what was published stays."""
     before = done.latest.readlink()
     done.add(MONITOR[-1] + timedelta(days=10))
     with pytest.MonkeyPatch.context() as patch:
@@ -204,7 +202,7 @@ def test_a_failed_tile_keeps_the_others_and_the_latest(done: Job) -> None:
 
 
 def test_a_damaged_state_is_passed_over(done: Job, fresh: Job) -> None:
-    """A checkpoint that a disk has spoilt is not trusted: an older one is used, the products are the same, the record says so."""
+    """A spoilt checkpoint is not trusted: an older one is used, the products are the same, the record says so."""
     for path in done.store.rglob("*.npz"):
         if not path.name.startswith("000024"):
             path.write_bytes(path.read_bytes()[:-40])
