@@ -13,6 +13,9 @@ MODULES = read_modules(ROOT, "geomon", "pipelines")
 # (rule, module) -> why. A waiver that is not needed any more fails the tests.
 WAIVERS: dict[tuple[str, str], str] = {}
 
+# package -> (its own budget of code-only lines, why it is not counted with the product)
+COUNTED_APART = {"geomon.simulate": (1_650, "an instrument for demo, tests and benchmarks; no run reads a line of it")}
+
 
 def broken(rule: Rule) -> dict[str, list[str]]:
     """Module -> what in it breaks the rule."""
@@ -45,8 +48,13 @@ def test_every_test_states_its_law() -> None:
 
 
 def test_code_stays_small() -> None:
-    """Code-only lines of geomon and pipelines together stay within the budget."""
-    assert sum(len(code_lines(module)) for module in MODULES) <= MAX_TOTAL_LINES
+    """Code-only lines of geomon and pipelines stay within the budget, those counted apart within their own."""
+    apart = [module for module in MODULES if module.name.startswith(tuple(COUNTED_APART))]
+    assert sum(len(code_lines(module)) for module in MODULES if module not in apart) <= MAX_TOTAL_LINES
+    for name, (budget, reason) in COUNTED_APART.items():
+        held = sum(len(code_lines(module)) for module in apart if module.name.startswith(name))
+        assert reason
+        assert held <= budget
 
 
 def test_imports_have_no_cycle() -> None:

@@ -236,7 +236,8 @@ def _recount(s: Any, p: int) -> None:
     for i in range(8):
         bit = (np.int64(s.recent[p]) >> i) & 1
         hits += bit
-        looks = i + 1 if bit else looks
+        if bit:
+            looks = np.int64(i + 1)
     s.n_hits[p] = np.uint16(hits)
     s.n_after[p] = np.uint16(looks)
 

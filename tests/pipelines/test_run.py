@@ -63,7 +63,7 @@ def test_a_run_publishes_every_product_and_finds_the_pit(done: Job) -> None:
     assert not done.latest.readlink().is_absolute()
     (pit,) = _sites(done.latest)
     assert pit["first_seen"] == OPENS.isoformat()
-    assert 0.5 < pit["area_ha"] < 0.7
+    assert 0.65 < pit["area_ha"] < 0.8
     assert pit["run_id"] == done.latest.readlink().name
     assert leftovers(done.store) == []
     assert list((done.store / "staging").glob("*")) == []
