@@ -109,12 +109,11 @@ def main() -> None:
     for kind in KINDS:
         for seed in options.seeds:
             with tempfile.TemporaryDirectory() as folder:
-                made = simulate(
-                    replace(DEMO, name=kind, kind=kind, seed=seed, size_px=options.size), Path(folder) / kind
-                )
-                command = [sys.executable, "-m", "pipelines", "run", str(made.config)]
+                recipe = replace(DEMO, name=kind, kind=kind, seed=seed, size_px=options.size)
+                config = simulate(recipe, Path(folder) / kind)
+                command = [sys.executable, "-m", "pipelines", "run", str(config)]
                 subprocess.run(command, check=True, capture_output=True)
-                print(row(f"{kind}, seed {seed}", score(made.root)), flush=True)
+                print(row(f"{kind}, seed {seed}", score(config.parent)), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geomon.footprints.activity import ObjectPeriod, object_periods
 from geomon.footprints.ground import Ground, dug_ground
-from geomon.footprints.objects import ConfirmedObject, Region, all_of, confirmed_objects, features, other_regions
+from geomon.footprints.objects import ConfirmedObject, Region, all_of, confirmed_objects, features, other_regions, rim
 from geomon.footprints.outlines import outlines, points
 from geomon.footprints.pixels import ChangePixels, Ints, Mesh
 from geomon.grid import areas_m2
@@ -100,7 +100,9 @@ def delineate(pixels: ChangePixels, context: Context) -> Delineation:
     objects = confirmed_objects(pixels, mesh)
     ground = dug_ground(pixels, [o.index for o in objects], zones=context.zones)
     judged = _judged(pixels, objects, ground=ground, context=context)
-    regions, small, dropped = other_regions(pixels, mesh, taken=all_of(objects))
+    regions, small, dropped = other_regions(
+        pixels, mesh, taken=np.concatenate([all_of(objects), rim(pixels, all_of([o for o in objects if o.lasting]))])
+    )
     mining = [one for one in judged if one.verdict.mining]
     small_at = points(pixels, [region.index for region in small])
     dropped_at = outlines(pixels, [region.index for region in dropped], aoi=context.aoi)

@@ -124,7 +124,7 @@ def _fate_terms(f: ObjectFeatures) -> list[tuple[float, str]]:
         return [(-6.0, f"gone after {round(f.life_days)} days")]
     if f.persistence >= 0.85:
         return [(0.5, "open on nearly every clear look")]
-    return [(-1.0, "not seen on many clear looks")] if f.persistence < 0.6 else []
+    return [(-2.5, "not seen on many clear looks")] if f.persistence < 0.6 else []
 
 
 def _shape_terms(f: ObjectFeatures) -> list[tuple[float, str]]:

@@ -23,8 +23,10 @@ PIXEL_M = 10.0
 OVERSAMPLE = 4
 """Ground cells per pixel side: pits of 3 m radius need cells well under their size."""
 CELL_M = PIXEL_M / OVERSAMPLE
-CENTRE_M = (475_340.0, 599_860.0)
-"""Northing and easting of 4.3 N 15.9 E (Berberati, CAR) in EPSG:32633."""
+CENTRE_M = (473_600.0, 601_600.0)
+"""Northing and easting near Berberati, CAR (4.28 N 15.92 E), in EPSG:32633: the middle of a 512 px tile of geomon's
+grid, so that the demo's square is one tile.
+"""
 MGRS = "33NWE"
 
 
