@@ -210,7 +210,7 @@ def test_activity_follows_fresh_ground_by_quarter():
 
 def test_active_is_a_little_fresh_ground_after_a_quiet_period():
     """Persistent needs two periods in a row."""
-    pixels = [*block(0, 0, 5, 5, first=date(2022, 8, 1)), *block(5, 0, 1, 1, first=date(2023, 2, 1))]
+    pixels = [*block(0, 0, 6, 6, first=date(2022, 8, 1)), *block(6, 0, 1, 1, first=date(2023, 2, 1))]
     got, _ = activity(pixels)
     assert got[date(2023, 1, 1)] == "active"
 

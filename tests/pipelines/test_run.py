@@ -94,7 +94,14 @@ def test_a_new_scene_alone_is_read(done: Job, fresh: Job) -> None:
     assert products(done.latest, but=HISTORY) == products(fresh.latest, but=HISTORY)
 
 
-@pytest.mark.parametrize(("where", "most"), [("monitor", 6), ("early", 12), ("baseline", 40)])
+@pytest.mark.parametrize(
+    ("where", "most"),
+    [
+        ("monitor", 6),
+        pytest.param("early", 12, marks=pytest.mark.slow),
+        pytest.param("baseline", 40, marks=pytest.mark.slow),
+    ],
+)
 def test_a_late_scene_is_replayed_from_before_it(done: Job, fresh: Job, where: str, most: int) -> None:
     """A scene older than the state gives what a run over all scenes gives, and what lies well before it is not read."""
     day = {"monitor": MONITOR[-2], "early": MONITOR[0], "baseline": BASELINE[3]}[where] + timedelta(days=3)
@@ -106,6 +113,7 @@ def test_a_late_scene_is_replayed_from_before_it(done: Job, fresh: Job, where: s
     assert products(done.latest, but=HISTORY) == products(fresh.latest, but=HISTORY)
 
 
+@pytest.mark.slow
 def test_a_withdrawn_scene_is_forgotten(done: Job, fresh: Job) -> None:
     """A scene that the catalogue no longer lists leaves no trace in the products."""
     for job in (done, fresh):
@@ -201,6 +209,7 @@ def test_a_failed_tile_keeps_the_others_and_the_latest(done: Job) -> None:
     assert (done.run().tiles_done, done.latest.readlink() != before) == (1, True)
 
 
+@pytest.mark.slow
 def test_a_damaged_state_is_passed_over(done: Job, fresh: Job) -> None:
     """A spoilt checkpoint is not trusted: an older one is used, the products are the same, the record says so."""
     for path in done.store.rglob("*.npz"):
