@@ -69,6 +69,7 @@ def plan_tasks(observed: Observed) -> tuple[TileTask, ...]:
         "bands": list(bands),
         "baseline": [config.baseline.start, config.baseline.end],
         "monitor_start": monitor.start,
+        "simulated": observed.observation.simulated,
     }
     tasks = []
     for tile in plan_grid(observed.aoi.geometry, observed.scenes, tile_px=config.tiles.size_px):
@@ -88,6 +89,7 @@ def plan_tasks(observed: Observed) -> tuple[TileTask, ...]:
                 chain=chain,
                 code=job.detection_version(),
                 keep=config.detector.checkpoints,
+                simulated=observed.observation.simulated,
             )
         )
     return tuple(tasks)

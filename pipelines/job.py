@@ -49,6 +49,9 @@ _AFTER_DETECTION = frozenset(
 )
 """Rooms of geomon whose code cannot change a tile's layers; a new room counts as one that can."""
 
+_DETECTION = ("detect.py", "tile.py")
+"""Modules of pipelines that can change a tile's layers."""
+
 _WORST_FIRST = (EXIT_BUG, EXIT_CONFIG, EXIT_DATA, EXIT_TRY_LATER)
 
 
@@ -84,9 +87,8 @@ def code_version() -> str:
 def detection_version() -> str:
     """As `code_version`, of the code that can change a tile's layers."""
     files = _sources(Path(geomon.__file__).parent)
-    return _digest_of(
-        [(name, path) for name, path in files if name.split("/")[0].removesuffix(".py") not in _AFTER_DETECTION]
-    )
+    rooms = [(name, path) for name, path in files if name.split("/")[0].removesuffix(".py") not in _AFTER_DETECTION]
+    return _digest_of([*rooms, *((f"pipelines/{name}", Path(__file__).with_name(name)) for name in _DETECTION)])
 
 
 def _sources(package: Path) -> list[tuple[str, Path]]:

@@ -61,8 +61,10 @@ def observe(config: JobConfig, *, store: Path, asked: date) -> Observed:
     store : Path
         Directory of the store, absolute.
     asked : date
-        As-of asked for; the monitor end may be earlier.
+        As-of asked for; the monitor end may be earlier. A day that has not come is refused: what would be published
+        under it could never be overtaken by what is known later.
     """
+    _check_day(asked)
     monitor = config.monitor(asked)
     aoi = read_aoi(config.aoi_path)
     zones = read_zones(config.zones_path) if config.zones_path is not None else aoi.features
@@ -85,13 +87,22 @@ def observe(config: JobConfig, *, store: Path, asked: date) -> Observed:
         parts={
             "config": config.identity(),
             "code": job.code_version(),
-            "scenes": sorted(scene.fingerprint for scene in scenes),
+            "scenes": sorted([scene.fingerprint, scene.when.isoformat(), scene.crs] for scene in scenes),
             "aoi": [aoi.name, [_identity(zone) for zone in aoi.features]],
             "zones": [_identity(zone) for zone in zones],
             "context": {name: _content(path) for name, path in config.context_paths.items()},
             "as_of": monitor.end,
+            "simulated": observation.simulated,
         },
     )
+
+
+def _check_day(asked: date) -> None:
+    today = job.today()
+    if asked > today:
+        raise ConfigError(
+            f"--as-of must not be after today, {today} (UTC), got {asked}; give an earlier day, or none for today."
+        )
 
 
 def _identity(zone: Zone) -> list[object]:

@@ -110,16 +110,22 @@ def _item(store: Store, task: TileTask, folder: Path) -> TileItem:
 
 def _collection(observed: Observed, run_id: str) -> CollectionInfo:
     west, south, east, north = observed.aoi.geometry.bounds
+    simulated = observed.observation.simulated
+    mark, note = (" (simulated)", "SIMULATED: no satellite saw this. ") if simulated else ("", "")
     return CollectionInfo(
         id=f"geomon-{digest(observed.config.name)[:8]}-{run_id}",
-        title=f"{observed.config.name}, as of {observed.as_of}",
+        title=f"{observed.config.name}, as of {observed.as_of}{mark}",
         description=(
-            f"Mining footprints, sites and zone tables of {observed.aoi.name}, as known on {observed.as_of} "
+            f"{note}Mining footprints, sites and zone tables of {observed.aoi.name}, as known on {observed.as_of} "
             "(geomon). Where, when and how much ground was dug, never whose stones; no data is not no activity."
         ),
         span=observed.monitor,
         bbox=(west, south, east, north),
-        properties={"geomon:run_id": run_id, "geomon:name": observed.config.name},
+        properties={
+            "geomon:run_id": run_id,
+            "geomon:name": observed.config.name,
+            **({"geomon:simulated": True} if simulated else {}),
+        },
     )
 
 
@@ -132,6 +138,7 @@ def _record(
         "key": observed.key(unread),
         "name": observed.config.name,
         "as_of": observed.as_of.isoformat(),
+        "simulated": observed.observation.simulated,
         "started": times.started,
         "ended": times.ended,
         "seconds": times.seconds,

@@ -47,6 +47,7 @@ class TileTask:
     chain: str
     code: str
     keep: int = 3
+    simulated: bool = False
 
     @property
     def name(self) -> str:
@@ -252,6 +253,7 @@ def _record(work: _Work, result: TileResult) -> Mapping[str, Any]:
         "incomplete": list(result.incomplete),
         "failed_reads": work.reads,
         "damaged_states": sorted(work.damaged),
+        "tags": {"SIMULATED": "true"} if work.task.simulated else {},
     }
 
 

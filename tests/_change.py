@@ -48,7 +48,19 @@ def layers(tile: Tile, pixels: Iterable[Px]) -> dict[str, NDArray[Any]]:
     """The change layers of one tile that hold the pixels that lie in it."""
     found: dict[str, NDArray[Any]] = {
         name: np.zeros(tile.shape, np.uint16)
-        for name in ("first_seen", "confirmed_on", "last_seen", "gone_on", "last_clear", "n_clear", "n_hits", "n_after")
+        for name in (
+            "first_seen",
+            "confirmed_on",
+            "last_seen",
+            "gone_on",
+            "reopened_seen",
+            "reopened_on",
+            "dug_on",
+            "last_clear",
+            "n_clear",
+            "n_hits",
+            "n_after",
+        )
     }
     found |= {name: np.zeros(tile.shape, np.uint8) for name in ("alert", "bare", "water", "turbid")}
     found["proof"] = np.zeros((3, *tile.shape), np.uint16)

@@ -203,11 +203,46 @@ class TestCheckpoints:
                 assert found.keys == ("a", "b")
                 assert all(np.array_equal(found.arrays[name], arrays[name]) for name in arrays)
 
-    def test_the_baseline_and_the_newest_are_kept(self, tmp_path: Path) -> None:
-        """Of many states the baseline's and the newest few stay."""
-        for n in range(1, 8):
-            save_checkpoint(tmp_path, Checkpoint(tuple("abcdefgh"[:n]), {}), keep=3)
-        assert sorted(int(path.name[:6]) for path in tmp_path.iterdir()) == [1, 5, 6, 7]
+    @pytest.mark.parametrize(("keep", "late", "most"), [(3, 4, 28), (5, 4, 16), (5, 16, 60), (6, 32, 75)])
+    def test_one_look_a_run_leaves_states_to_replay_late_scenes_from(
+        self, tmp_path: Path, keep: int, late: int, most: int
+    ) -> None:
+        """After each of many weekly runs the baseline, the newest and `keep - 1` between; a late scene replays few."""
+        keys = tuple(str(day) for day in range(10 + 120))
+        for n in range(10, len(keys)):
+            save_checkpoint(tmp_path, Checkpoint(keys[:n], {}), keep=keep)
+            held = sorted(int(path.name[:6]) for path in tmp_path.iterdir())
+            assert (held[0], held[-1], len(held)) == (10, n, min(n - 9, keep + 1))
+            if n - 10 > late:
+                changed = [*keys[: n - late], "late", *keys[n - late : n]]
+                assert n - (longest_prefix(tmp_path, changed) or 0) <= most
+
+    def test_nine_weekly_runs_do_not_replay_all_for_a_scene_four_looks_late(self, tmp_path: Path) -> None:
+        """What the newest three by time (n, n-1, n-2) would have cost: a replay from the baseline."""
+        for n in range(20, 30):
+            save_checkpoint(tmp_path, Checkpoint(tuple(map(str, range(n))), {}), keep=3)
+        found = longest_prefix(tmp_path, [*map(str, range(25)), "late", *map(str, range(25, 29))])
+        assert found is not None
+        assert 20 < found <= 25
+
+    def test_file_times_decide_nothing(self, tmp_path: Path) -> None:
+        """The same states whatever the clock said, and a state of other looks goes before any prefix."""
+        for folder, back in ((tmp_path / "one", 0), (tmp_path / "two", 1)):
+            for n in range(1, 20):
+                save_checkpoint(folder, Checkpoint(tuple(map(str, range(n))), {}), keep=3)
+                for path in folder.iterdir():
+                    os.utime(path, (1e9 - back * int(path.name[:6]),) * 2)
+            save_checkpoint(folder, Checkpoint(("x", "y"), {}), keep=3)
+            save_checkpoint(folder, Checkpoint(tuple(map(str, range(20))), {}), keep=3)
+        one, two = (sorted(path.name for path in (tmp_path / name).iterdir()) for name in ("one", "two"))
+        assert one == two
+        assert not any(name.startswith("000002") for name in one)
+
+    def test_an_earlier_as_of_leaves_the_newest_state(self, tmp_path: Path) -> None:
+        """Telling what was known then does not make the next run replay everything."""
+        for n in (5, 26, 38, 42, 10, 18, 22):
+            save_checkpoint(tmp_path, Checkpoint(tuple(map(str, range(n))), {}), keep=3)
+        assert longest_prefix(tmp_path, list(map(str, range(43)))) == 42
 
     def test_a_new_baseline_takes_the_place_of_the_old(self, tmp_path: Path) -> None:
         """When the baseline itself changes, its state counts as the one to keep, not a shorter one of before."""
@@ -265,12 +300,14 @@ class TestTiles:
         assert list(tmp_path.iterdir()) == []
 
     def test_what_no_run_will_ask_for_is_pruned(self, tmp_path: Path) -> None:
-        """Results and states of other keys go, those named stay, other tiles are left alone."""
+        """Results and states of other keys go, those named stay; tiles not named (another grid or area) go whole."""
         store = Store(tmp_path)
+        (tmp_path / "tiles" / "of-another-grid" / "state-x").mkdir(parents=True)
         for key in ("a" * 64, "b" * 64):
             store.save_tile(key, layers={}, tile=TILE, record={})
             store.save_checkpoint(TILE.name, key, checkpoint=Checkpoint((), {}), keep=1)
         store.prune({TILE.name: ("a" * 64, "b" * 64), "elsewhere": ("", "")})
+        assert [path.name for path in (tmp_path / "tiles").iterdir()] == [TILE.name]
         assert sorted(path.name for path in (tmp_path / "tiles" / TILE.name).iterdir()) == [
             "a" * 16,
             "state-" + "b" * 16,

@@ -17,6 +17,9 @@ from geomon.kernels import evidence, harmonic, sequential, spectra
 from geomon.model import AlertStatus
 from geomon.schema import LAYERS
 
+MIN_BANDS: Final = 4
+"""A look with fewer bands than this is not judged: six innocent directions would explain anything."""
+
 
 class Sequential:
     """Harmonic baseline, evidence of each look against its best innocent explanation, and the ladder."""
@@ -58,18 +61,20 @@ class Sequential:
     def apply(self, state: State, look: LookArrays) -> State:
         """Weigh one look and climb the ladder."""
         height, width, count, terms = state["coefficients"].shape
+        held = present_bands(look)
+        bands = slice(None) if len(held) == count else held
         prediction = evidence.Prediction(
-            state["coefficients"].reshape(-1, count, terms),
-            state["sigma"].reshape(-1, count),
+            np.ascontiguousarray(state["coefficients"].reshape(-1, count, terms)[:, bands]),
+            np.ascontiguousarray(state["sigma"].reshape(-1, count)[:, bands]),
             state["n_clear_baseline"].reshape(-1),
         )
         weighed = evidence.evidence(
-            look.reflectance.reshape(count, -1),
+            np.ascontiguousarray(look.reflectance.reshape(count, -1)[bands]),
             look.quality.reshape(-1),
             sequential.shown(_ladder(state)),
             prediction=prediction,
             moment=_moment(self._spans, look.day),
-            model=self._model,
+            model=spectra.spectral_model([self._bands[b] for b in held]),
             min_looks=MIN_BASELINE_LOOKS,
         )
         ladder = sequential.advance(_ladder(state), weighed, day=look.day)
@@ -96,6 +101,12 @@ class Sequential:
             "turbid": np.where(live, state["turbid"], 255).astype(np.uint8),
             "proof": np.moveaxis(state["proof"], -1, 0),
         }
+
+
+def present_bands(look: LookArrays) -> list[int]:
+    """Places of the bands that the look has anywhere; all of them where it has none, or too few to judge by."""
+    held = [b for b, plane in enumerate(look.reflectance) if (plane != spectra.NODATA_REFLECTANCE).any()]
+    return held if len(held) >= MIN_BANDS else list(range(len(look.reflectance)))
 
 
 def _ladder(state: State) -> sequential.Ladder:

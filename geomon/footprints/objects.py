@@ -105,16 +105,17 @@ def rim(pixels: ChangePixels, inside: Ints) -> Ints:
 
 
 def is_lasting(pixels: ChangePixels) -> NDArray[np.bool_]:
-    """Which pixels stayed changed: not undone within PASSING_DAYS, and changed on most clear looks since."""
+    """Which pixels stayed changed: dug for good, or so far neither undone nor seen on too few clear looks since."""
     undone = (pixels.gone_on > 0) & (pixels.gone_on - pixels.first_seen <= PASSING_DAYS)
     told = pixels.n_after >= LASTING_LOOKS
     seldom = told & (pixels.n_hits < LASTING_SHARE * pixels.n_after) & (pixels.gone_on == 0)
-    return np.asarray(~undone & ~seldom)
+    return np.asarray((pixels.dug_on > 0) | (~undone & ~seldom))
 
 
 def _is_faint(pixels: ChangePixels) -> NDArray[np.bool_]:
     """Less than DUG_SHARE of the pixel is bare or water; never so where the detector tells no shares."""
-    return np.asarray((pixels.bare != _UNKNOWN) & (dug_share(pixels, np.arange(len(pixels))) < DUG_SHARE))
+    known = (pixels.bare != _UNKNOWN) & (pixels.dug_on == 0)
+    return np.asarray(known & (dug_share(pixels, np.arange(len(pixels))) < DUG_SHARE))
 
 
 def other_regions(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> tuple[list[Region], list[Region], list[Region]]:

@@ -33,7 +33,7 @@ METRES_PER_DEGREE: Final = 111_320.0
 """Length of a degree of longitude at the equator (WGS84); used for distances to a seam and extents only, never for an
 area."""
 
-_DAYS: Final = ("first_seen", "confirmed_on", "last_seen", "gone_on", "last_clear")
+_DAYS: Final = ("first_seen", "confirmed_on", "last_seen", "gone_on", "dug_on", "last_clear")
 _COUNTS: Final = ("n_clear", "n_hits", "n_after")
 _PERCENTS: Final = ("bare", "water", "turbid")
 
@@ -42,9 +42,9 @@ _PERCENTS: Final = ("bare", "water", "turbid")
 class ChangePixels:
     """One row per pixel whose `alert` is not NONE, sorted by lattice name, row and column.
 
-    `lattice` indexes `lattices`; `col`, `row` are global lattice indices; days count from 1970-01-01 (0 = never);
-    `bare`, `water`, `turbid` are percent, 255 unknown; `proof` is (n, 3) days; `seen_months` is (n, k) bytes, bit i of
-    the row = month i of the monitor seen clear.
+    Dates are those of the newest event on a pixel. `lattice` indexes `lattices`; `col`, `row` are global lattice
+    indices; days count from 1970-01-01 (0 = never); `bare`, `water`, `turbid` are percent, 255 unknown; `proof` is (n,
+    3) days; `seen_months` is (n, k) bytes, bit i of the row = month i of the monitor seen clear.
     """
 
     lattices: tuple[Lattice, ...]
@@ -56,6 +56,7 @@ class ChangePixels:
     confirmed_on: Ints
     last_seen: Ints
     gone_on: Ints
+    dug_on: Ints
     last_clear: Ints
     n_clear: Ints
     n_hits: Ints
@@ -176,6 +177,9 @@ def _pixels_of(tile: Tile, layers: Mapping[str, NDArray[Any]]) -> tuple[Lattice,
     found["alert"] = alert[row, col].astype(np.uint8)
     for name in (*_DAYS, *_COUNTS):
         found[name] = layers[name][row, col].astype(np.int64)
+    again = layers["reopened_on"][row, col] > 0
+    for name, later in (("first_seen", "reopened_seen"), ("confirmed_on", "reopened_on")):
+        found[name] = np.where(again, layers[later][row, col].astype(np.int64), found[name])
     for name in _PERCENTS:
         found[name] = layers[name][row, col].astype(np.uint8)
     found["proof"] = layers["proof"][:, row, col].T.astype(np.int64)

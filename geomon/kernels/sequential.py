@@ -38,6 +38,14 @@ LAST_LOOKS: Final = 4
 CONFIRM_HITS: Final = 3
 DROP_DAYS: Final = 180
 DROP_LOOKS: Final = 4
+DUG_DAYS: Final = 180
+DUG_LOOKS: Final = 0.7
+DUG_PERCENT: Final = 30
+"""Dug for good: still changed after half a year, on this share of the clear looks, this much of the pixel bare or
+water. Burns recover in weeks and farms green within a season (domain.md 1). Mined pixels of the simulated landscapes
+show on 0.9 of their looks, burns on 0.3, fields on 0.5; true shares of a quarter are estimated at 0.36
+(benchmarks/accuracy.py).
+"""
 _MEMORY: Final = 8.0
 """Fractions are a running mean over about the last eight looks with evidence."""
 
@@ -64,6 +72,9 @@ class Ladder(NamedTuple):
     last_seen: NDArray[np.uint16]
     gone_on: NDArray[np.uint16]
     again_on: NDArray[np.uint16]
+    reopened_seen: NDArray[np.uint16]
+    reopened_on: NDArray[np.uint16]
+    dug_on: NDArray[np.uint16]
     last_clear: NDArray[np.uint16]
     n_clear: NDArray[np.uint16]
     n_hits: NDArray[np.uint16]
@@ -166,9 +177,15 @@ def _open(s: Any, p: int, day: int) -> None:
 
 @kernel
 def _weigh(s: Any, look: Any, p: int, day: int) -> None:
-    """Before confirmation: climb, or be dropped."""
-    _add(s, p, look.ratio[p])
+    """Before confirmation: climb, or be dropped. A run that had its time already is not confirmed late."""
     hit = look.ratio[p] >= HIT
+    if _is_late(s, p, day):
+        s.alert[p] = np.uint8(_DROPPED)
+        s.score[p] = np.int16(0)
+        if not hit:
+            return
+        _open(s, p, day)
+    _add(s, p, look.ratio[p])
     if hit:
         _mark(s, look, p, day)
         if s.n_hits[p] >= 2:
@@ -176,13 +193,16 @@ def _weigh(s: Any, look: Any, p: int, day: int) -> None:
     if hit and _hits(s, p) >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
         s.alert[p] = np.uint8(_CONFIRMED)
         s.confirmed_on[p] = np.uint16(day)
-        return
-    late = day - np.int64(s.first_seen[p]) > DROP_DAYS and s.n_after[p] >= DROP_LOOKS
-    if late or s.score[p] == 0:
+    elif _is_late(s, p, day) or s.score[p] == 0:
         s.alert[p] = np.uint8(_DROPPED)
         s.score[p] = np.int16(0)
         if s.n_hits[p] == 1:
             _forget(s, p)
+
+
+@kernel
+def _is_late(s: Any, p: int, day: int) -> bool:
+    return bool(day - np.int64(s.first_seen[p]) > DROP_DAYS and s.n_after[p] >= DROP_LOOKS)
 
 
 @kernel
@@ -204,6 +224,8 @@ def _follow(s: Any, look: Any, p: int, day: int) -> None:
         s.against[p] = np.uint8(0)
         if s.gone_on[p] > 0:
             _reopen(s, p, before, day)
+        else:
+            _settle_in(s, p, day)
         return
     s.against[p] = np.uint8(min(s.against[p] - min(look.ratio[p], 0.0) / AGAINST_UNIT + 0.5, 255.0))
     if s.gone_on[p] > 0:
@@ -214,15 +236,25 @@ def _follow(s: Any, look: Any, p: int, day: int) -> None:
 
 
 @kernel
+def _settle_in(s: Any, p: int, day: int) -> None:
+    """Ground that stayed changed for half a year was dug, and stays so whatever grows on it later."""
+    since = np.int64(s.reopened_seen[p]) if s.reopened_on[p] > 0 else np.int64(s.first_seen[p])
+    often = s.n_hits[p] >= DUG_LOOKS * s.n_after[p]
+    much = np.int64(s.bare[p]) + s.turbid[p] + s.still[p] >= DUG_PERCENT
+    if s.dug_on[p] == 0 and day - since >= DUG_DAYS and often and much:
+        s.dug_on[p] = np.uint16(day)
+
+
+@kernel
 def _reopen(s: Any, p: int, before: int, day: int) -> None:
     """Evidence where a change was gone: a new event once it passes the same test as the first."""
     if s.again_on[p] == 0:
         s.again_on[p] = np.uint16(day)
         s.recent[p] = np.uint8(1)
     if _hits(s, p) >= CONFIRM_HITS and s.score[p] >= np.int64(CONFIRM_SCORE / SCORE_UNIT):
-        s.first_seen[p] = s.again_on[p]
+        s.reopened_seen[p] = s.again_on[p]
+        s.reopened_on[p] = np.uint16(day)
         s.proof[p, 0], s.proof[p, 1], s.proof[p, 2] = s.again_on[p], np.uint16(before), np.uint16(day)
-        s.confirmed_on[p] = np.uint16(day)
         s.gone_on[p] = np.uint16(0)
         s.again_on[p] = np.uint16(0)
         _recount(s, p)

@@ -25,6 +25,8 @@ from geomon.store.atomic import age, discard, write_whole
 
 _META = "meta.json"
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's first day: equal states give equal bytes
+_FEW = 4
+"""So many looks are cheap to replay, however little late a scene is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,11 @@ class Checkpoint:
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> None:
-    """Write a checkpoint whole, then keep the shortest prefix of its list (the baseline) and the newest `keep` others.
+    """Write a checkpoint whole, then keep the shortest prefix of its list (the baseline) and `keep` others.
+
+    Those are this one, the longest of a longer list (a later as-of), and of the other prefixes those that lie at
+    growing distances before this one: a late scene replays about as many looks as it is late. What is no prefix goes
+    first. Places are counted in looks, never in file times, so that one look a run and all at once thin alike.
 
     Parameters
     ----------
@@ -55,10 +61,11 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint, *, keep: int) -> None:
     """
     path = folder / _name(checkpoint.keys)
     write_whole(path, lambda temp: _write(temp, checkpoint))
-    others = [other for other in _listed(folder) if other != path]
-    ranked = [path, *sorted(others, key=age, reverse=True)]
-    baseline = min(_matching(folder, checkpoint.keys), key=_length)
-    for stale in [other for other in ranked if other != baseline][keep:]:
+    prefixes = _matching(folder, checkpoint.keys)
+    others = [other for other in _listed(folder) if other not in prefixes]
+    longer = sorted((other for other in others if _length(other) > checkpoint.n), key=_length, reverse=True)
+    ranked = [path, *longer[:1], *_by_use(prefixes), *longer[1:], *sorted(others, key=age, reverse=True)]
+    for stale in [other for other in dict.fromkeys(ranked) if other != prefixes[-1]][keep:]:
         discard(stale)
 
 
@@ -82,6 +89,23 @@ def _matching(folder: Path, keys: Sequence[str]) -> list[Path]:
     """Checkpoints whose name says that they hold a prefix of `keys`, longest first."""
     fitting = [path for path in _listed(folder) if _length(path) <= len(keys)]
     return sorted((p for p in fitting if p.name == _name(keys[: _length(p)])), key=_length, reverse=True)
+
+
+def _by_use(prefixes: Sequence[Path]) -> list[Path]:
+    """What lies between the first (newest) and the last (baseline), that which may go soonest last.
+
+    Without a checkpoint, a scene that comes just before the next newer one is replayed from the next older one. That
+    is the cheapest loss where it is the least multiple of how late such a scene is.
+    """
+    chain, going = list(prefixes), list[Path]()
+    newest = _length(chain[0])
+    while len(chain) > 2:
+        costs = [
+            (newest - _length(older)) / (newest - _length(newer) + _FEW)
+            for newer, older in zip(chain, chain[2:], strict=False)
+        ]
+        going.append(chain.pop(1 + costs.index(min(costs))))
+    return going[::-1]
 
 
 def _name(keys: Sequence[str]) -> str:

@@ -112,7 +112,7 @@ class Store:
         return self.root / "tiles" / tile / f"state-{chain[:_KEY_CHARS]}"
 
     def save_checkpoint(self, tile: str, chain: str, *, checkpoint: Checkpoint, keep: int) -> None:
-        """Write a detector state; the baseline and the newest `keep` others stay."""
+        """Write a detector state; the baseline and `keep` others stay, the sparser the older."""
         checkpoints.save_checkpoint(self.state_dir(tile, chain), checkpoint, keep=keep)
 
     def best_checkpoint(
@@ -230,7 +230,10 @@ class Store:
         atomic.write_json(self.root / "attempt.json", record)
 
     def prune(self, kept: Mapping[str, tuple[str, str]]) -> None:
-        """Of each tile named, remove results and states but those of the (key, chain) given."""
+        """Remove all tiles but those named, and of these results and states but those of the (key, chain) given."""
+        for home in sorted((self.root / "tiles").glob("*")):
+            if home.name not in kept:
+                atomic.discard(home)
         for tile, (key, chain) in kept.items():
             for folder in sorted((self.root / "tiles" / tile).glob("*")):
                 if folder not in (self.tile_dir(tile, key), self.state_dir(tile, chain)):

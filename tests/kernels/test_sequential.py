@@ -98,6 +98,9 @@ class Twin:
     last_seen: int = 0
     gone_on: int = 0
     again_on: int = 0
+    reopened_seen: int = 0
+    reopened_on: int = 0
+    dug_on: int = 0
     last_clear: int = 0
     n_clear: int = 0
     n_hits: int = 0
@@ -119,6 +122,10 @@ class Twin:
             self.count(ratio)
             self.hold(shows, day) if hit else self.doubt(ratio, day)
         elif self.score > 0 or hit:
+            if self.score > 0 and day - self.first_seen > sq.DROP_DAYS and self.n_after >= sq.DROP_LOOKS:
+                self.alert, self.score = AlertStatus.DROPPED, 0
+                if not hit:
+                    return
             if self.score == 0:
                 self.alert, self.first_seen, self.verdicts, self.proof = AlertStatus.CANDIDATE, day, [], [0, 0, 0]
                 self.against = self.n_hits = self.n_after = 0
@@ -156,8 +163,9 @@ class Twin:
                 self.alert = AlertStatus.PROVISIONAL
             if self.proven:
                 self.alert, self.confirmed_on = AlertStatus.CONFIRMED, day
-                return
-        if self.score == 0 or (day - self.first_seen > sq.DROP_DAYS and self.n_after >= sq.DROP_LOOKS):
+        proven = self.alert == AlertStatus.CONFIRMED
+        late = day - self.first_seen > sq.DROP_DAYS and self.n_after >= sq.DROP_LOOKS
+        if not proven and (late or self.score == 0):
             self.alert, self.score = AlertStatus.DROPPED, 0
             if self.n_hits == 1:
                 self.alert, self.first_seen, self.last_seen = AlertStatus.NONE, 0, 0
@@ -173,9 +181,14 @@ class Twin:
             self.again_on, self.verdicts = day, [True]
         if self.gone_on and self.proven:
             self.proof = [self.again_on, before, day]
-            self.first_seen, self.confirmed_on, self.gone_on, self.again_on = self.again_on, day, 0, 0
+            self.reopened_seen, self.reopened_on, self.gone_on, self.again_on = self.again_on, day, 0, 0
             new_event = list(dropwhile(lambda hit: not hit, self.verdicts[-8:]))
             self.n_hits, self.n_after = sum(new_event), len(new_event)
+        elif not self.gone_on and not self.dug_on:
+            since = self.reopened_seen if self.reopened_on else self.first_seen
+            often = self.n_hits >= sq.DUG_LOOKS * self.n_after
+            much = self.bare + self.turbid + self.still >= sq.DUG_PERCENT
+            self.dug_on = day if day - since >= sq.DUG_DAYS and often and much else 0
 
     def doubt(self, ratio: float, day: int) -> None:
         """No evidence of what is confirmed: perhaps it is gone."""
@@ -313,6 +326,22 @@ def test_a_run_that_had_its_looks_is_dropped_in_time() -> None:
     assert codes == [AlertStatus.PROVISIONAL, AlertStatus.DROPPED]
 
 
+def test_ground_changed_for_half_a_year_is_dug_for_good() -> None:
+    """Dug on the first look with evidence after half a year; what grows on it later does not take that back."""
+    looks = [YES] * (sq.DUG_DAYS // WEEK + 2)
+    state = climb(*looks)
+    assert START + sq.DUG_DAYS <= state.dug_on[0] < START + sq.DUG_DAYS + WEEK
+    assert climb(*[NO] * 10, state=state, first=START + 400).dug_on[0] == state.dug_on[0]
+    assert climb(*looks[:-3]).dug_on[0] == 0
+
+
+def test_a_run_that_had_its_time_is_not_confirmed_late() -> None:
+    """Evidence after 180 days and four clear looks opens a new run: the old one is not confirmed by it."""
+    state = climb(YES, YES, NO, NO)
+    late = climb(YES, state=state, first=START + sq.DROP_DAYS + 1)
+    assert (status(late), late.first_seen[0]) == (AlertStatus.CANDIDATE, START + sq.DROP_DAYS + 1)
+
+
 def test_a_stray_look_leaves_the_proof_of_what_was_confirmed() -> None:
     """Evidence where a change was gone is no proof of the earlier event until a new one is confirmed."""
     state = climb(YES, YES, YES, NO, NO, NO, NO, NO)
@@ -359,9 +388,10 @@ def test_a_new_event_has_its_own_dates() -> None:
     assert gone.gone_on[0] > 0
     for n in (1, 2):
         state = climb(*[YES] * n, state=gone, first=START + 400)
-        assert (state.first_seen[0], state.gone_on[0]) == (START, gone.gone_on[0])
+        assert (state.reopened_on[0], state.gone_on[0]) == (0, gone.gone_on[0])
     state = climb(YES, YES, YES, state=gone, first=START + 400)
-    assert (state.first_seen[0], state.confirmed_on[0]) == (START + 400, START + 400 + 2 * WEEK)
+    assert (state.reopened_seen[0], state.reopened_on[0]) == (START + 400, START + 400 + 2 * WEEK)
+    assert (state.first_seen[0], state.confirmed_on[0]) == (START, START + 2 * WEEK)
     assert (state.gone_on[0], state.again_on[0]) == (0, 0)
     assert state.proof[0].tolist() == [START + 400 + WEEK * i for i in range(3)]
 
@@ -372,11 +402,13 @@ def test_first_seen_is_never_rewritten_once_confirmed(seed: int) -> None:
     for look, before, after in states(random_looks(seed)):
         held = before.alert == AlertStatus.CONFIRMED
         assert (after.alert[held] == AlertStatus.CONFIRMED).all()
-        moved = held & ((before.first_seen != after.first_seen) | (before.confirmed_on != after.confirmed_on))
-        assert (before.gone_on[moved] > 0).all()
-        assert (after.gone_on[moved] == 0).all()
-        assert (after.first_seen[moved] >= before.gone_on[moved]).all()
-        assert (after.confirmed_on[moved] == look.day).all()
+        assert (after.first_seen[held] == before.first_seen[held]).all()
+        assert (after.confirmed_on[held] == before.confirmed_on[held]).all()
+        again = held & (before.reopened_on != after.reopened_on)
+        assert (before.gone_on[again] > 0).all()
+        assert (after.gone_on[again] == 0).all()
+        assert (after.reopened_seen[again] >= before.gone_on[again]).all()
+        assert (after.reopened_on[again] == look.day).all()
 
 
 @given(seed=seeds)
@@ -390,7 +422,8 @@ def test_dates_are_in_order(seed: int) -> None:
         assert (after.last_clear <= look.day).all()
         assert (after.first_seen <= after.confirmed_on)[confirmed].all()
         there = confirmed & (after.gone_on == 0)
-        assert (after.proof[there, 2] == after.confirmed_on[there]).all()
+        newest = np.where(after.reopened_on > 0, after.reopened_on, after.confirmed_on)
+        assert (after.proof[there, 2] == newest[there]).all()
         assert (np.diff(after.proof[there].astype(int), axis=1) >= 0).all()
         assert (after.proof[there, 0] >= after.first_seen[there]).all()
 

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+import geopandas as gpd
 import numpy as np
 import rasterio
 import shapely
@@ -29,6 +32,8 @@ MONITOR = tuple(date(2022, 1, 5) + timedelta(days=10 * n) for n in range(9))
 GROWS = (MONITOR[1], MONITOR[2], MONITOR[3], MONITOR[4])
 OPENS = GROWS[0]
 END = date(2022, 6, 30)
+HISTORY = ("run.json", "collection.json", "sites.geojson", "sites.parquet", "geomon.gpkg")
+"""What may tell of the runs before, and what holds or lists it; `content` compares the rest of these."""
 
 
 @dataclass
@@ -121,6 +126,24 @@ def products(folder: Path, *, but: Iterable[str] = ("run.json",)) -> dict[str, s
     files = sorted(path for path in folder.resolve().rglob("*") if path.is_file())
     named = {path.relative_to(folder.resolve()).as_posix(): path for path in files}
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if name not in but}
+
+
+def content(folder: Path) -> dict[str, object]:
+    """As `products`, less what may tell of the runs before: `event` and `lineage` of the sites.
+
+    Of the sites' table all other columns are compared, of the GeoPackage all layers but the sites', each row by row;
+    GeoJSON and STAC documents that hold or list the sites are left out.
+    """
+    sites = gpd.read_parquet(folder / "sites.parquet").drop(columns=["event", "lineage"])
+    sites = sites.assign(geometry=sites.geometry.to_wkb(hex=True)).to_json(default_handler=str)
+    return {**products(folder, but=HISTORY), "sites": sites, **_layers(folder / "geomon.gpkg")}
+
+
+def _layers(path: Path) -> dict[str, object]:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as box:
+        names = [name for (name,) in box.execute("SELECT table_name FROM gpkg_contents ORDER BY table_name")]
+        assert {"sites", "mining_footprints", "alerts", "footprint_periods", "zones"} <= set(names)
+        return {f"layer {name}": box.execute(f'SELECT * FROM "{name}"').fetchall() for name in names if name != "sites"}
 
 
 def leftovers(root: Path) -> list[Path]:

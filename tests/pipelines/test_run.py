@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 
 from geomon.errors import ConfigError, DataError
 from geomon.grid import Tile
+from pipelines import job as jobs
 from pipelines import tile
 from pipelines.run import plan
-from tests.pipelines.job_files import BASELINE, END, MONITOR, OPENS, Job, leftovers, products
+from tests._stac import write_json
+from tests.pipelines.job_files import BASELINE, END, MONITOR, OPENS, Job, content, leftovers, products
 
 TILES = 4
 CONTRACT = {
@@ -18,8 +21,6 @@ CONTRACT = {
     "collection.json", "mining_footprints.parquet", "sites.parquet", "alerts.parquet", "zones.parquet",
     "footprint_periods.parquet", "sub_mmu.parquet", "dropped.parquet",
 }  # fmt: skip
-HISTORY = ("run.json", "collection.json", "sites.geojson", "sites.parquet", "geomon.gpkg")
-"""What may tell of the runs before: events and lineage in the register, and what holds or lists it."""
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +92,7 @@ def test_a_new_scene_alone_is_read(done: Job, fresh: Job) -> None:
     report = done.run()
     assert (report.status, report.tiles_done, report.looks_read) == ("published", TILES, TILES)
     fresh.run()
-    assert products(done.latest, but=HISTORY) == products(fresh.latest, but=HISTORY)
+    assert content(done.latest) == content(fresh.latest)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_a_late_scene_is_replayed_from_before_it(done: Job, fresh: Job, where: s
     report = done.run()
     assert report.looks_read <= most * TILES
     fresh.run()
-    assert products(done.latest, but=HISTORY) == products(fresh.latest, but=HISTORY)
+    assert content(done.latest) == content(fresh.latest)
 
 
 @pytest.mark.slow
@@ -120,7 +121,7 @@ def test_a_withdrawn_scene_is_forgotten(done: Job, fresh: Job) -> None:
         job.days.remove(MONITOR[4])
         job.write()
         assert job.run().status == "published"
-    assert products(done.latest, but=HISTORY) == products(fresh.latest, but=HISTORY)
+    assert content(done.latest) == content(fresh.latest)
 
 
 def test_as_of_tells_what_was_known_then(done: Job, fresh: Job) -> None:
@@ -154,6 +155,83 @@ def test_an_as_of_before_the_monitor_is_refused(done: Job) -> None:
         done.run(asked=date(2021, 6, 1))
 
 
+def test_a_day_that_has_not_come_is_refused(done: Job) -> None:
+    """On a monitor without end a future as-of would stay latest/ for good: refused, nothing changed; today is not."""
+    done.config.write_text(done.config.read_text().replace(f", {END}]", "]"))
+    before, today = done.latest.readlink(), jobs.today()
+    for ask in (done.run, lambda asked: plan(done.request(asked=asked))):
+        with pytest.raises(ConfigError, match=f"not be after today, {today} .*, got {today + timedelta(days=2)}; give"):
+            ask(asked=today + timedelta(days=2))
+    assert done.latest.readlink() == before
+    assert done.run(asked=today, only="observe").as_of == today.isoformat()
+
+
+def test_what_makes_layers_is_in_the_tile_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The code of the kernels and of the stage that works on tiles; not that of tables."""
+    named: list[str] = []
+    monkeypatch.setattr(jobs, "_digest_of", lambda files: named.extend(name for name, path in files if path.is_file()))
+    jobs.detection_version.__wrapped__()
+    assert {"pipelines/tile.py", "pipelines/detect.py", "change/base.py", "model.py"} <= set(named)
+    assert not any(name.startswith(("zones", "store")) for name in named)
+
+
+def _edit_item(job: Job, day: date, **properties: object) -> None:
+    path = job.scene(day).with_name("item.json")
+    item = json.loads(path.read_text())
+    write_json(path, item | {"properties": item["properties"] | properties})
+
+
+def test_a_corrected_acquisition_day_is_taken_in(done: Job, fresh: Job) -> None:
+    """An item whose date alone was corrected gives a new run, equal to one that never saw the wrong date."""
+    run_id = done.latest.readlink().name
+    for job in (done, fresh):
+        _edit_item(job, MONITOR[3], datetime=f"{MONITOR[3] + timedelta(days=4)}T09:40:00Z")
+    report = done.run()
+    assert (report.status, report.run_id != run_id, report.tiles_done) == ("published", True, TILES)
+    fresh.run()
+    assert content(done.latest) == content(fresh.latest)
+
+
+def test_simulated_scenes_make_products_that_say_so(done: Job, fresh: Job) -> None:
+    """One simulated scene marks the run record, collection, items and rasters; without any, none is marked."""
+    _edit_item(fresh, MONITOR[3], **{"geomon:simulated": True})
+    fresh.run()
+    for job, simulated in ((fresh, True), (done, False)):
+        assert json.loads((job.latest / "run.json").read_text())["simulated"] is simulated
+        collection = json.loads((job.latest / "collection.json").read_text())
+        assert collection.get("geomon:simulated", False) is simulated
+        assert ("(simulated)" in collection["title"]) is ("SIMULATED" in collection["description"]) is simulated
+        for path in (job.latest / "items").iterdir():
+            assert json.loads(path.read_text())["properties"].get("geomon:simulated", False) is simulated
+        for path in (job.latest / "layers").rglob("*.tif"):
+            with rasterio.open(path) as layer:
+                assert layer.tags().get("SIMULATED") == ("true" if simulated else None)
+
+
+def test_tiles_of_another_grid_are_pruned(done: Job) -> None:
+    """What no newest run names goes when the latest is published, not when an earlier as-of is."""
+    old = {path.name for path in (done.store / "tiles").iterdir()}
+    done.config.write_text(done.config.read_text().replace("size_px: 64", "size_px: 128"))
+    done.run(asked=MONITOR[5])
+    assert {path.name for path in (done.store / "tiles").iterdir()} > old
+    done.run()
+    names = {tile["tile"] for tile in json.loads((done.latest / "run.json").read_text())["tiles"]}
+    assert {path.name for path in (done.store / "tiles").iterdir()} == names
+
+
+@pytest.mark.slow
+def test_scenes_that_come_one_by_one_leave_states_for_a_late_one(fresh: Job) -> None:
+    """Nine runs of one new look each; a scene four looks late is then not replayed from the baseline."""
+    arriving = list(MONITOR)
+    fresh.days = list(BASELINE)
+    fresh.write()
+    for day in arriving:
+        fresh.add(day)
+        fresh.run(asked=day)
+    fresh.add(MONITOR[4] + timedelta(days=3))
+    assert fresh.run(asked=MONITOR[-1]).looks_read < (len(MONITOR) + 1) * TILES
+
+
 def test_a_corrupt_scene_is_counted_and_healed(fresh: Job, done: Job) -> None:
     """A failed read does not hold up the run: 75 and a count; the next run tries that scene alone and heals."""
     whole = fresh.scene(MONITOR[3]).read_bytes()
@@ -168,7 +246,7 @@ def test_a_corrupt_scene_is_counted_and_healed(fresh: Job, done: Job) -> None:
     fresh.scene(MONITOR[3]).write_bytes(whole)
     healed = fresh.run()
     assert (healed.status, healed.exit_code) == ("published", 0)
-    assert products(fresh.latest, but=HISTORY) == products(done.latest, but=HISTORY)
+    assert content(fresh.latest) == content(done.latest)
 
 
 def test_a_new_scene_beside_a_corrupt_one_is_read_alone(fresh: Job) -> None:
@@ -219,7 +297,7 @@ def test_a_damaged_state_is_passed_over(done: Job, fresh: Job) -> None:
     for job in (done, fresh):
         job.add(day)
         job.run()
-    assert products(done.latest, but=HISTORY) == products(fresh.latest, but=HISTORY)
+    assert content(done.latest) == content(fresh.latest)
     record = json.loads((done.latest / "run.json").read_text())
     assert all(tile["damaged_states"] for tile in record["tiles"])
 
