@@ -25,7 +25,7 @@ SEEN_SHARE: Final = 0.5
 """A period in which less than half of the ground was seen is not observed."""
 
 QUIET_MONTHS: Final = 2
-"""Ground must be seen in this many months of a period (fewer where it has fewer) before it can be called quiet: one
+"""Ground must be seen in this many months of a period (one in a monthly table) before it can be called quiet: one
 look is too few."""
 
 
@@ -55,6 +55,8 @@ def object_periods(
     seen = np.unpackbits(pixels.seen_months[index], axis=1, bitorder="little").astype(bool)
     area, first = pixels.area_m2[index], pixels.first_seen[index]
     rows: list[ObjectPeriod] = []
+    longest = max((len(months_of(span, monitor.start)) for span in spans), default=1)
+    needed = min(QUIET_MONTHS, longest)  # a period that has only begun is not called quiet on its first looks
     for span in spans:
         start, end = to_day(span.start), to_day(span.end)
         if end < int(first.min()):
@@ -63,7 +65,7 @@ def object_periods(
         fresh = float(area[(first >= start) & (first <= end)].sum())
         months = [month for month in months_of(span, monitor.start) if month < seen.shape[1]]
         looks = seen[:, months].sum(axis=1)
-        activity = _activity(before, fresh, rows, quiet=_seen_share(area, looks, min(QUIET_MONTHS, len(months))))
+        activity = _activity(before, fresh, rows, quiet=_seen_share(area, looks, needed))
         rows.append(ObjectPeriod(span, activity, before + fresh, fresh, _seen_share(area, looks, 1)))
     return tuple(rows)
 
