@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -111,8 +113,15 @@ def test_passing_faults_are_retried(
     assert server.asked.count(path) == 3
 
 
-@pytest.mark.parametrize("path", ["/catalog.json", "/items/1/item.json"])
-@pytest.mark.parametrize(("fault", "asked"), [(503, 3), (404, 1), (403, 1)])
+@pytest.mark.parametrize(
+    ("path", "fault", "asked"),
+    [
+        (path, fault, asked)
+        for path in ("/catalog.json", "/collection.json", "/items/1/item.json")
+        for fault, asked in ((503, 3), (404, 1), (410, 1), (403, 1))
+        if not ("item" in path and fault in (404, 410))
+    ],
+)
 def test_what_stays_away_is_try_later_never_a_missing_scene(
     tmp_path: Path, serve: Callable[[Path], Server], path: str, fault: int, asked: int
 ) -> None:
@@ -125,6 +134,47 @@ def test_what_stays_away_is_try_later_never_a_missing_scene(
     assert caught.value.exit_code == 75
     assert path in str(caught.value)
     assert server.asked.count(path) == asked
+
+
+@pytest.mark.parametrize("fault", [404, 410])
+def test_a_remote_item_that_is_gone_is_refused(tmp_path: Path, serve: Callable[[Path], Server], fault: int) -> None:
+    """An item that the server says is gone is recorded and the rest goes on; its key is not written down."""
+    catalog = write_catalog(tmp_path, make_item(), make_item("b", day="2020-02-01"))
+    collection = json.loads((tmp_path / "collection.json").read_text(encoding="utf-8"))
+    collection["links"][-1]["href"] += "?token=secret"
+    write_json(tmp_path / "collection.json", collection)
+    server = serve(tmp_path)
+    server.faults["/items/1/item.json?token=secret"] = [fault] * 9
+    observation = find(f"{server.url}/{catalog.name}")
+    assert len(observation.scenes) == 1
+    (refusal,) = observation.refused
+    assert f"HTTP {fault}" in refusal.reason
+    assert "/items/1/item.json" in refusal.reason
+    assert "secret" not in refusal.reason
+    assert server.asked.count("/items/1/item.json?token=secret") == 1
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOENT, errno.EACCES])
+def test_a_local_item_on_a_failing_disk_is_try_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A disk that fails stops the search with code 75; a file that is gone or withheld is refused."""
+    catalog = write_catalog(tmp_path, make_item(), make_item("b", day="2020-02-01"))
+    plain = Path.open
+
+    def fail(self: Path, *args: Any, **kwargs: Any) -> Any:
+        if self.match("items/1/item.json"):
+            raise OSError(code, os.strerror(code), str(self))
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", fail)
+    if code in (errno.EIO, errno.ESTALE):
+        with pytest.raises(CatalogUnavailable, match="items/1") as caught:
+            find(catalog)
+        assert caught.value.exit_code == 75
+    else:
+        observation = find(catalog)
+        assert (len(observation.scenes), len(observation.refused)) == (1, 1)
 
 
 def test_a_silent_server_is_given_up(tmp_path: Path, serve: Callable[[Path], Server]) -> None:

@@ -287,6 +287,10 @@ FAULTS: dict[str, tuple[str, object]] = {
     "two raster bands": ("assets/red/raster:bands", [{"scale": 1}, {"scale": 1}]),
     "transform of NaN": ("assets/red/proj:transform/0", float("nan")),
     "transform upside down": ("assets/red/proj:transform/4", 10),
+    "pixels of 1 mm": ("assets/red/proj:transform", [0.001, 0, 500000, 0, -0.001, 450000]),
+    "pixels of 5 m": ("assets/red/proj:transform", [5, 0, 500000, 0, -5, 450000]),
+    "pixels of degrees": ("assets/red/proj:transform", [1e-4, 0, 16, 0, -1e-4, 4.1]),
+    "pixels of 10 m by 20 m": ("assets/scl/proj:transform", [10, 0, 500000, 0, -20, 450000]),
     "transform too short": ("assets/red/proj:transform", [10, 0]),
     "shape of text": ("assets/red/proj:shape", ["a", "b"]),
     "shape negative": ("assets/red/proj:shape", [-1, 5]),
@@ -318,6 +322,15 @@ def test_a_bad_item_is_refused_and_recorded_and_the_rest_goes_on(tmp_path: Path,
     assert refusal.reason.isprintable()
     assert observation.searched.items_seen == 2
     assert json.loads(json.dumps(observation.as_record()))["refused"][0]["reason"] == refusal.reason
+
+
+@pytest.mark.parametrize("code", ["EPSG:32633", "EPSG:3035"])
+@pytest.mark.parametrize("side", [10, 20, 60, 10.000001, 19.999999])
+def test_pixels_that_the_sensor_has_are_read(tmp_path: Path, side: float, code: str) -> None:
+    """Sentinel-2's own pixel sides are good in any projection in metres and from any origin, noise of 1e-7 and all."""
+    transform = [side, 0, 500002.5, 0, -side, 450004.25]
+    item = altered(make_item(**{"proj:epsg": None, "proj:code": code}), "assets/red/proj:transform", transform)
+    assert read_one(tmp_path, item).assets["red"].transform == tuple(transform)
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"\xff", b"[" * 200_000, b"7", b'{"a": NaN}', b" " * 70_000])

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -188,16 +189,57 @@ def test_tiles_are_cropped_to_the_aoi_in_steps() -> None:
 
 
 def test_lattice_follows_the_scenes() -> None:
-    """One CRS and phase: theirs, whatever the AOI's zone; a second phase or CRS: one lattice per zone at phase 0."""
+    """One CRS and phase: theirs, whatever the AOI's zone; of two phases the first by name; none: one per zone."""
     aoi = shapely.box(18.1, 4.0, 18.11, 4.01)
     assert lattices(aoi, [make_scene()]) == {UTM33}
     wkt = CRS.from_epsg(32633).to_wkt()
     assert lattices(aoi, [make_scene(), make_scene(wkt, name="b")]) == {UTM33}
     odd = [make_scene(left=600003.0), make_scene(left=600013.00000001, name="b")]
     assert lattices(aoi, odd) == {Lattice("EPSG:32633", 10.0, 3.0, 0.0)}
-    zone34 = {Lattice("EPSG:32634", 10.0, lon_range=(18.0, 24.0))}
-    assert lattices(aoi, [make_scene(), make_scene(left=600003.0, name="b")]) == zone34
+    assert lattices(aoi, [make_scene(), make_scene(left=600003.0, name="b")]) == {UTM33}
     assert lattices(shapely.box(18.1, -4.0, 18.11, -3.99), []) == {Lattice("EPSG:32734", 10.0, lon_range=(18.0, 24.0))}
+
+
+def rescaled(scene: Scene, res: float) -> Scene:
+    """Give the scene with pixels of another size in its finest band."""
+    red = Asset("red.tif", transform=(res, 0.0, 600000.0, 0.0, -res, 500040.0))
+    return replace(scene, assets={**scene.assets, "red": red})
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        rescaled(make_scene(name="odd"), 0.001),
+        rescaled(make_scene(name="odd"), 5.0),
+        make_scene(left=600003.0, name="odd"),
+        make_scene("EPSG:32634", left=199980.0, name="odd"),
+        make_scene("EPSG:3035", left=4321003.0, name="odd"),
+    ],
+    ids=["1 mm", "5 m", "phase", "zone", "crs"],
+)
+@pytest.mark.parametrize("others", [2, 5, 40])
+def test_one_odd_scene_moves_nothing(odd: Scene, others: int) -> None:
+    """The lattice is that of most scenes, whatever the pixel size, phase or CRS of a lone one, first or last."""
+    aoi = shapely.box(15.9, 4.5, 15.91, 4.51)
+    scenes = [make_scene(name=f"s{n}") for n in range(others)]
+    assert lattices(aoi, [odd, *scenes]) == lattices(aoi, [*scenes, odd]) == {UTM33}
+
+
+@pytest.mark.parametrize(
+    ("west", "east", "zoned"), [(1, 1, True), (2, 1, False), (2, 2, True), (40, 4, True), (40, 3, False)]
+)
+def test_zones_keep_their_lattices_when_each_has_a_tenth(west: int, east: int, zoned: bool) -> None:
+    """Over a seam each zone has its lattice from a tenth of the leading zone's scenes on; strays count for nothing."""
+    scenes = [make_scene(name=f"w{n}") for n in range(west)]
+    scenes += [make_scene("EPSG:32634", left=199980.0, name=f"e{n}") for n in range(east)]
+    both = {Lattice("EPSG:32633", 10.0, lon_range=(12.0, 18.0)), Lattice("EPSG:32634", 10.0, lon_range=(18.0, 24.0))}
+    assert lattices(SEAM, scenes) == (both if zoned else {UTM33})
+
+
+def test_many_equal_zones_all_count() -> None:
+    """Twelve zones of a twelfth each are no strays."""
+    scenes = [make_scene(f"EPSG:326{zone}", name=f"{zone}-{n}") for zone in range(28, 40) for n in range(3)]
+    assert all(lattice.lon_range for lattice in lattices(SEAM, scenes))
 
 
 def lattices(aoi: BaseGeometry, scenes: list[Scene]) -> set[Lattice]:

@@ -16,10 +16,9 @@ class TestEverySensor:
         keys = [key for keys in (*sensor.bands.values(), sensor.qa_keys) for key in keys]
         assert len(keys) == len(set(keys))
 
-    def test_quality_classes_are_a_partition(self, sensor: Sensor) -> None:
-        """Every value of the quality layer has exactly one meaning."""
-        values = [value for values in sensor.qa_classes.values() for value in values]
-        assert sorted(values) == list(range(12))
+    def test_its_pixels_are_whole_multiples_of_the_finest(self, sensor: Sensor) -> None:
+        """Its rasters nest in one lattice."""
+        assert all(side % min(sensor.pixel_m) == 0 for side in sensor.pixel_m)
 
     def test_collections_lead_to_it(self, sensor: Sensor) -> None:
         """Each of its collection ids finds it."""
