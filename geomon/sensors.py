@@ -1,4 +1,4 @@
-"""What is fixed about each sensor: its collections, bands, numbers and quality classes, as records.
+"""What is fixed about each sensor: its collections, bands, numbers and pixel sizes, as records.
 
 In: the name of a collection (and what an item says of its constellation). Out: a `Sensor`, or None. Sensors differ in
 facts, so each is a record in one literal table; nothing here reads an item, opens a file or decides what is clear.
@@ -35,8 +35,8 @@ class Sensor:
         Reflectance is `dn * scale + offset`; used where an item declares nothing.
     offset_since : tuple of int
         First processing baseline whose numbers carry `offset`; older ones carry none.
-    qa_classes : mapping
-        Values of the quality layer by meaning: `clear`, `doubtful`, `cloud`, `shadow`, `nodata`.
+    pixel_m : tuple of float
+        Pixel sides [m] that its rasters come in; anything else is a mistaken item.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Sensor:
     offset: float
     nodata: float
     offset_since: tuple[int, ...]
-    qa_classes: Mapping[str, tuple[int, ...]]
+    pixel_m: tuple[float, ...]
 
     def default_offset(self, baseline: tuple[int, ...]) -> float:
         """Offset of numbers processed with `baseline`; an unknown one, `()`, has none.
@@ -63,9 +63,7 @@ class Sensor:
 
 # Band names: Sentinel-2 MSI, ESA. Radiometry: ESA, "Sentinel-2 products: processing baseline 04.00" (25 January
 # 2022): quantification value 10000, BOA_ADD_OFFSET -1000; reprocessed Collection-1 scenes carry it on older dates
-# too, so the date is no test. Scene classes: ESA, Sentinel-2 Level-2A ATBD (S2-PDGS-MPC-ATBD-L2A), table of SCL
-# values. Topographic shadow (2), saturated (1) and snow (11) are doubtful rather than clouded: bright sand and dark
-# ponds are found there; unclassified (7) is mostly ground.
+# too, so the date is no test. Pixels: ESA, Sentinel-2 User Handbook, table 1 (spatial resolution by band).
 SENTINEL2 = Sensor(
     name="sentinel-2",
     collections=("sentinel-2-l2a", "sentinel-2-c1-l2a", "sentinel-s2-l2a-cogs", "sentinel-s2-l2a"),
@@ -85,9 +83,7 @@ SENTINEL2 = Sensor(
     offset=-0.1,
     nodata=0.0,
     offset_since=(4, 0),
-    qa_classes=MappingProxyType(
-        {"clear": (4, 5, 6, 7), "doubtful": (1, 2, 11), "cloud": (8, 9, 10), "shadow": (3,), "nodata": (0,)}
-    ),
+    pixel_m=(10.0, 20.0, 60.0),
 )
 
 SENSORS: Mapping[str, Sensor] = MappingProxyType({SENTINEL2.name: SENTINEL2})

@@ -24,6 +24,7 @@ Fields = Mapping[str, object]
 _TIFF = (".tif", ".tiff")
 _JP2 = (".jp2",)
 _PICTURES = frozenset({"visual", "thumbnail", "overview", "preview"})
+_SAME_SIDE = 1e-6
 _CHECKSUM = re.compile(r"[0-9A-Fa-f]{8,200}")
 
 
@@ -54,7 +55,7 @@ def read_bands(assets: Mapping[str, Fields], context: Context) -> Bands:
     Raises
     ------
     ItemRefused
-        No band, no quality layer, a hostile href, or numbers that are none.
+        No band, no quality layer, a hostile href, numbers that are none, or pixels of a size that the sensor has not.
     """
     found = {band: key for band in context.sensor.bands if (key := find_band(assets, band=band, sensor=context.sensor))}
     quality = next((key for key in context.sensor.qa_keys if key in assets and _is_raster(assets[key])), None)
@@ -161,7 +162,7 @@ def _read_asset(asset: Fields, context: Context, *, scale: float, offset: float)
         scale=scale,
         offset=offset,
         nodata=_read_nodata(_declared(asset).get("nodata"), context.sensor),
-        transform=_read_transform(_own(asset, "proj:transform", context)),
+        transform=_read_transform(_own(asset, "proj:transform", context), context.sensor),
         shape=_read_shape(_own(asset, "proj:shape", context)),
     )
 
@@ -172,13 +173,17 @@ def _own(asset: Fields, name: str, context: Context) -> object:
     return context.properties.get(name) if value is None else value
 
 
-def _read_transform(value: object) -> tuple[float, float, float, float, float, float] | None:
+def _read_transform(value: object, sensor: Sensor) -> tuple[float, float, float, float, float, float] | None:
     numbers = read_numbers(value, what="proj:transform", count=6, limit=1e9)
     if numbers is None:
         return None
     a, b, c, d, e, f = numbers
     if not (a > 0 and e < 0):
         refuse("a proj:transform with columns to the right and rows downwards", str(numbers))
+    sides = math.hypot(a, d), math.hypot(b, e)
+    if not any(all(math.isclose(side, known, rel_tol=_SAME_SIDE) for side in sides) for known in sensor.pixel_m):
+        known = ", ".join(f"{side:g}" for side in sensor.pixel_m)
+        refuse(f"a proj:transform with square pixels of {known} m ({sensor.name})", str(numbers))
     return a, b, c, d, e, f
 
 

@@ -1,12 +1,13 @@
 """Documents read from disk or the network: the one place of the catalogue that opens, waits and tries again.
 
-In: places that `hrefs` let through. Out: parsed JSON, or why a local file cannot be used. Every wait has an end: a
-time-out per socket operation, a deadline per try, a bounded number of tries, a bound on bytes. What the JSON means is
-decided elsewhere.
+In: places that `hrefs` let through. Out: parsed JSON, or why a document is gone or cannot be used. Every wait has an
+end: a time-out per socket operation, a deadline per try, a bounded number of tries, a bound on bytes. What the JSON
+means is decided elsewhere.
 """
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import ssl
@@ -26,9 +27,15 @@ from geomon.catalog.hrefs import is_remote, show
 from geomon.errors import CatalogUnavailable, ItemRefused
 
 Outcome = tuple[str, object]
-"""A place and its parsed JSON, or the `ItemRefused` that says why a local file has none."""
+"""A place and its parsed JSON, or the `ItemRefused` that says why there is none and will be none."""
 
 _TRANSIENT_CODES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_GONE_CODES = frozenset({404, 410})
+_GONE_ERRNOS = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL}
+)
+"""What a wrong path or a withheld file says; any other error is the disk's, and passes or is mended."""
+
 _CHUNK = 1 << 16
 
 
@@ -68,7 +75,8 @@ def read_documents(locations: Sequence[str], limits: Limits) -> Iterator[Outcome
     Raises
     ------
     CatalogUnavailable
-        A remote document could not be had after all tries. (A local one that cannot be read is an outcome.)
+        A remote document could not be had after all tries, or a disk failed. (One that is gone, or a local one that
+        is no JSON, is an outcome.)
     """
     if not any(map(is_remote, locations)):
         yield from ((location, _read_local(location, limits)) for location in locations)
@@ -96,6 +104,9 @@ def _read_local(location: str, limits: Limits) -> object:
         with path.open("rb") as stream:
             content = stream.read(limits.max_bytes + 1)
     except OSError as err:
+        if err.errno not in _GONE_ERRNOS:
+            got = f"an error of its disk ({err.strerror})"
+            raise _unavailable(location, got, "nothing was decided without it, run the job again later") from err
         return ItemRefused(f"expected a JSON file at {show(location)}, but it cannot be read ({err.strerror})")
     try:
         return _parse(content, limits)
@@ -149,6 +160,8 @@ def _get(url: str, limits: Limits, deadline: float) -> object:
         with err:
             if err.code in _TRANSIENT_CODES:
                 raise _Transient(f"HTTP {err.code}", after_s=_retry_after(err, limits)) from err
+            if err.code in _GONE_CODES:
+                return ItemRefused(f"expected JSON from {_shown(url)}, got HTTP {err.code}: it is gone")
             remedy = "restore the document or take its link out of the catalogue, then run the job again"
             raise _unavailable(url, f"HTTP {err.code}", remedy) from err
     except (OSError, http.client.HTTPException) as err:  # URLError and time-outs are OSErrors
@@ -196,7 +209,11 @@ def _opener() -> urllib.request.OpenerDirector:
     return opener
 
 
-def _unavailable(url: str, got: str, remedy: str) -> CatalogUnavailable:
-    """Name the URL without its query, which may hold a key."""
-    href = show(url.split("?", 1)[0])
+def _unavailable(location: str, got: str, remedy: str) -> CatalogUnavailable:
+    href = _shown(location)
     return CatalogUnavailable(f"expected JSON from {href}, got {got}; {remedy}", href=href)
+
+
+def _shown(location: str) -> str:
+    """Name a URL without its query, which may hold a key."""
+    return show(location.split("?", 1)[0] if is_remote(location) else location)

@@ -60,7 +60,7 @@ def walk(root: Root, *, wanted: Sequence[str], limits: Limits, collections: set[
     ConfigError
         The root is no static catalogue.
     CatalogUnavailable
-        A catalogue or collection document, or a remote item, could not be had.
+        A catalogue or collection document could not be had, or an item that is not simply gone.
     DataError
         The catalogue is deeper or larger than `limits`.
     """

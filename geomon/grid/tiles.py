@@ -1,14 +1,15 @@
 """Which tiles cover an area of interest, and which of their pixels are inside it.
 
-In: the AOI in lon/lat and the scenes. Out: tiles cut from fixed windows of one lattice (the scenes' own when they
-share it, else one per UTM zone), and a mask per tile. No pixel is in two tiles, none whose centre is in the AOI is left
-out, and a pixel's answer never depends on the tile it is asked through.
+In: the AOI in lon/lat and the scenes. Out: tiles cut from fixed windows of one lattice (that of most scenes, or one per
+UTM zone where they straddle zones), and a mask per tile. No pixel is in two tiles, none whose centre is in the AOI is
+left out, and a pixel's answer never depends on the tile it is asked through.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -21,7 +22,7 @@ from shapely.geometry.base import BaseGeometry
 
 from geomon.errors import ConfigError
 from geomon.grid.area import moved, polygons
-from geomon.grid.lattice import WGS84, Lattice, Tile, align, canonical_crs, pixel_lonlat
+from geomon.grid.lattice import WGS84, Lattice, Tile, canonical_crs, pixel_lonlat
 from geomon.model import Scene
 
 BoolArray = NDArray[np.bool_]
@@ -34,7 +35,11 @@ SNAP_PX: Final = 16
 
 MAX_TILE_PX: Final = 8192
 
+ZONE_SHARE: Final = 0.1
+"""A UTM zone with a tenth of the leading zone's scenes gets a lattice of its own; fewer are strays, and resampled."""
+
 _UTM_RES_M = 10.0
+_UTM = re.compile(r"EPSG:32[67]\d\d")
 _EDGE_DEG = (
     0.01  # AOI edges are straight in lon/lat (RFC 7946, 3.1.1); at this step they sag < 3 cm in UTM below 50 deg
 )
@@ -49,7 +54,7 @@ def plan_grid(aoi: BaseGeometry, scenes: Sequence[Scene], *, tile_px: int) -> tu
     aoi : shapely geometry
         Valid (Multi)Polygon, lon/lat WGS84.
     scenes : sequence of Scene
-        Decide the lattice: their own one when they all share it, else one per UTM zone of the AOI.
+        Decide the lattice: that of most of them, or one per UTM zone of the AOI where they straddle zones.
     tile_px : int
         Side of the fixed windows [pixels], a multiple of 16; windows are aligned to the lattice's pixel (0, 0).
 
@@ -100,19 +105,50 @@ def inside(tile: Tile, aoi: BaseGeometry) -> BoolArray:
 
 
 def _shared_lattice(scenes: Sequence[Scene]) -> Lattice | None:
-    """Give the lattice of the finest bands, if all scenes have one CRS and those bands one phase."""
-    codes = {canonical_crs(scene.crs) for scene in scenes}
-    if len(codes) != 1:
+    """Give the lattice of most scenes; None where they straddle UTM zones, or say too little.
+
+    A scene votes with its CRS, then those of the winning CRS with pixel size and phase; ties go to the first name. What
+    lies elsewhere is resampled, so one odd item moves nothing.
+    """
+    systems = [canonical_crs(scene.crs) for scene in scenes]
+    votes = Counter(systems)
+    if not votes or _straddles(votes):
         return None
-    crs = codes.pop()
-    grids = {Affine(*a.transform) for scene in scenes for a in scene.assets.values() if a.transform is not None}
-    upright = sorted((g for g in grids if not (g.b or g.d) and 0 < g.a == -g.e), key=tuple)
-    if not upright:
-        return Lattice(crs, _UTM_RES_M) if re.fullmatch(r"EPSG:32[67]\d\d", crs) else None
-    res = upright[0].a
-    finest = [grid for grid in upright if grid.a == res]
-    lattice = Lattice(crs, res, _phase(finest[0].c, res), _phase(finest[0].f, res))
-    return lattice if all(align(lattice, grid) for grid in finest) else None
+    crs = _most(votes)
+    own = [_own_lattice(scene, crs) for scene, system in zip(scenes, systems, strict=True) if system == crs]
+    grids = Counter(lattice for lattice in own if lattice is not None)
+    names: Counter[str] = Counter()
+    for lattice, count in grids.items():
+        names[lattice.name] += count
+    if not names:
+        return None
+    winner = _most(names)
+    return min((g for g in grids if g.name == winner), key=lambda g: (-grids[g], g.x0, g.y0))
+
+
+def _most(votes: Counter[str]) -> str:
+    return min(votes, key=lambda name: (-votes[name], name))
+
+
+def _straddles(votes: Counter[str]) -> bool:
+    """Whether the leading CRS is a UTM zone and another zone has more than stray scenes.
+
+    Shares are of the leading zone, so that many equal zones all count; a lone scene counts only against one other.
+    """
+    leader = max(votes.values())
+    floor = min(leader, max(2, ZONE_SHARE * leader))
+    zones = [crs for crs, count in votes.items() if _UTM.fullmatch(crs) and count >= floor]
+    return _UTM.fullmatch(_most(votes)) is not None and len(zones) > 1
+
+
+def _own_lattice(scene: Scene, crs: str) -> Lattice | None:
+    """Give the lattice of a scene's finest upright bands; where it states none, its UTM zone's own, if it has one."""
+    grids = (Affine(*asset.transform) for asset in scene.assets.values() if asset.transform is not None)
+    finest = min((tuple(g) for g in grids if not (g.b or g.d) and 0 < g.a == -g.e), default=None)
+    if finest is None:
+        return Lattice(crs, _UTM_RES_M) if _UTM.fullmatch(crs) else None
+    res, _, left, _, _, top, *_ = finest
+    return Lattice(crs, res, _phase(left, res), _phase(top, res))
 
 
 def _phase(origin: float, res: float) -> float:
@@ -202,7 +238,7 @@ def _owned(tile: Tile) -> BoolArray:
     return np.asarray((lon >= low) & (lon < high))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)  # there are 60 UTM zones
 def _on_lattice(aoi: BaseGeometry, lattice: Lattice) -> BaseGeometry:
     """Give the AOI in the lattice's CRS, prepared and asked once, so that threads only read it."""
     if lattice.lon_range is not None:
