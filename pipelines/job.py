@@ -24,7 +24,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 import geomon
-from geomon.errors import EXIT_BUG, EXIT_CONFIG, EXIT_DATA, EXIT_OK, EXIT_TRY_LATER, GeomonError
+from geomon.errors import EXIT_BUG, EXIT_CONFIG, EXIT_DATA, EXIT_OK, EXIT_TRY_LATER, ConfigError, GeomonError
 
 U = TypeVar("U")
 R = TypeVar("R")
@@ -58,6 +58,14 @@ _WORST_FIRST = (EXIT_BUG, EXIT_CONFIG, EXIT_DATA, EXIT_TRY_LATER)
 def today() -> date:
     """The day it is, UTC."""
     return datetime.now(UTC).date()
+
+
+def check_day(asked: date) -> None:
+    """Refuse an as-of that has not come."""
+    if asked > today():
+        raise ConfigError(
+            f"--as-of must not be after today, {today()} (UTC), got {asked}; give an earlier day, or none for today."
+        )
 
 
 def stamp() -> str:

@@ -64,7 +64,7 @@ def observe(config: JobConfig, *, store: Path, asked: date) -> Observed:
         As-of asked for; the monitor end may be earlier. A day that has not come is refused: what would be published
         under it could never be overtaken by what is known later.
     """
-    _check_day(asked)
+    job.check_day(asked)
     monitor = config.monitor(asked)
     aoi = read_aoi(config.aoi_path)
     zones = read_zones(config.zones_path) if config.zones_path is not None else aoi.features
@@ -95,14 +95,6 @@ def observe(config: JobConfig, *, store: Path, asked: date) -> Observed:
             "simulated": observation.simulated,
         },
     )
-
-
-def _check_day(asked: date) -> None:
-    today = job.today()
-    if asked > today:
-        raise ConfigError(
-            f"--as-of must not be after today, {today} (UTC), got {asked}; give an earlier day, or none for today."
-        )
 
 
 def _identity(zone: Zone) -> list[object]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-import geopandas as gpd
 import numpy as np
+import pyarrow.parquet as pq
 import rasterio
 import shapely
 from affine import Affine
@@ -128,14 +128,13 @@ def products(folder: Path, *, but: Iterable[str] = ("run.json",)) -> dict[str, s
     return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in named.items() if name not in but}
 
 
-def content(folder: Path) -> dict[str, object]:
-    """As `products`, less what may tell of the runs before: `event` and `lineage` of the sites.
+def content(folder: Path, *, kept: Iterable[str] = ()) -> dict[str, object]:
+    """As `products`, less what may tell of the runs before: `event` and `lineage` of the sites, and the columns `kept`.
 
     Of the sites' table all other columns are compared, of the GeoPackage all layers but the sites', each row by row;
     GeoJSON and STAC documents that hold or list the sites are left out.
     """
-    sites = gpd.read_parquet(folder / "sites.parquet").drop(columns=["event", "lineage"])
-    sites = sites.assign(geometry=sites.geometry.to_wkb(hex=True)).to_json(default_handler=str)
+    sites = pq.read_table(folder / "sites.parquet").drop_columns(["event", "lineage", *kept]).to_pylist()
     return {**products(folder, but=HISTORY), "sites": sites, **_layers(folder / "geomon.gpkg")}
 
 
