@@ -3,8 +3,8 @@
 Simulates landscapes of each kind (forest, savanna mosaic, dike), runs `geomon run` on each as a user would, and scores
 `latest/mining_footprints.geojson`: pixels newly dug by at least a quarter, objects by size, false objects, and the
 delay from the day on which ten connected pixels were dug to `confirmed_on`. Landscapes are kinder than nature: the
-figures rank versions of geomon, they do not promise accuracy on the ground. Seeds 11-15, 101, 102 and the demo's were seen
-while constants were chosen; the reporting seeds were not.
+figures rank versions of geomon, they do not promise accuracy on the ground. Seeds 11-15, 101, 102 and the demo's were
+seen while constants were chosen; the reporting seeds were not.
 
     .venv/bin/python benchmarks/accuracy.py [--seeds 201 202 ...] [--size 256]
 """
