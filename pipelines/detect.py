@@ -123,6 +123,9 @@ def detect(observed: Observed, tasks: Sequence[TileTask], *, progress: Progress)
         if isinstance(result, TileResult):
             done.append(result)
             _LOG.info("tile_done", extra={"tile": task.name, "looks_read": result.n_read, "seconds": result.seconds})
+            if result.incomplete:
+                reads = store.tile(task.name, task.key).record["failed_reads"]
+                _LOG.warning("reads_failed", extra={"tile": task.name, "reads": reads})
         else:
             failed.append(Failure.of(task.name, result) if isinstance(result, SourceError) else result)
             _LOG.error(

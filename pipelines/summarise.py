@@ -6,6 +6,7 @@ All files are written into one directory that appears among the published runs w
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from geomon.zones import ZoneFrame, table, tile_statistics, total
 from pipelines import delineate, job, register
 from pipelines.observe import Observed
 from pipelines.tile import TileTask
+
+_LOG = logging.getLogger(__name__)
 
 STAGE = "summarise"
 
@@ -149,9 +152,19 @@ def _record(
         "incomplete_scenes": dict(sorted(lost.items())),
         "bands": list(tasks[0].bands),
         "bands_lacking": [band for band in BANDS if band not in tasks[0].bands],
+        "scenes_lacking": _scenes_lacking(observed, tasks[0].bands),
         "versions": dict(job.versions()),
         **observed.observation.as_record(),
     }
+
+
+def _scenes_lacking(observed: Observed, bands: Sequence[str]) -> dict[str, int]:
+    """How many scenes lack a band that the job reads: their looks are judged by the bands they have."""
+    lacking = {band: sum(band not in scene.assets for scene in observed.scenes) for band in bands}
+    found = {band: count for band, count in lacking.items() if count}
+    if found:
+        _LOG.warning("scenes_lack_bands", extra={"scenes_lacking": found})
+    return found
 
 
 def _tile_record(store: Store, task: TileTask) -> dict[str, Any]:
