@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 # Cores are shared and noisy: a slow example is no fault, a failing one prints how to make it again.
-hypothesis.settings.register_profile("house", deadline=None, max_examples=50, print_blob=True)
+# the same examples on every run: what lands was seen to pass; `--hypothesis-profile=explore` looks further
+hypothesis.settings.register_profile("house", deadline=None, max_examples=50, print_blob=True, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=200, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 

@@ -148,7 +148,7 @@ def test_robust_fit_follows_its_rule(seed, clear):
     found = harmonic.fit_robust(series, design, floor=FLOOR, ridge=0.5)
     for p in np.flatnonzero(np.isfinite(series[0]).sum(axis=0) > design.shape[1]):
         coefficients, sigma, n_used, margin = slow_robust(series[:, :, p], design, FLOOR, 0.5)
-        if margin > 2e-3:  # else the bisected median may rightly tell otherwise of one look
+        if margin > 5e-3:  # else the bisected median (good to 2e-3 and a refit) may tell otherwise of one look
             assert found.n_used[p] == n_used
             assert np.allclose(found.coefficients[:, :, p], coefficients, atol=1e-5, rtol=0)
             assert np.allclose(found.sigma[:, p], sigma, rtol=1e-3)
