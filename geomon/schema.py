@@ -45,6 +45,9 @@ LAYERS: tuple[Layer, ...] = (
     Layer("score", "float32", float("nan"), "sigma", "accumulated evidence of change", "indice cumulé de changement"),
     Layer("alert", "uint8", 0, "AlertStatus", "alert status", "statut d'alerte"),
     Layer("first_seen", "uint16", 0, _DAY, "where the run of evidence began", "début des indices"),
+    Layer(
+        "clear_before", "uint16", 0, _DAY, "last clear look before the evidence", "dernière image claire avant l'indice"
+    ),
     Layer("confirmed_on", "uint16", 0, _DAY, "look that confirmed it", "image de confirmation"),
     Layer("last_seen", "uint16", 0, _DAY, "last look with evidence", "dernier indice"),
     Layer("gone_on", "uint16", 0, _DAY, "later clear looks undid it", "changement effacé"),
@@ -61,6 +64,9 @@ LAYERS: tuple[Layer, ...] = (
     Layer("bare", "uint8", 255, "percent", "bare ground after the change", "part de sol nu après changement"),
     Layer("water", "uint8", 255, "percent", "turbid or standing water after the change", "part d'eau après changement"),
     Layer("turbid", "uint8", 255, "percent", "turbid water after the change", "part d'eau turbide après changement"),
+    Layer("was_bare", "uint8", 255, "percent", "bare at the greenest time of the baseline", "sol nu avant le suivi"),
+    Layer("was_turbid", "uint8", 255, "percent", "turbid water at that time", "eau turbide avant le suivi"),
+    Layer("was_still", "uint8", 255, "percent", "still water at that time", "eau calme avant le suivi"),
     Layer("proof", "uint16", 0, _DAY, "the three confirming looks", "les trois images de confirmation", 3),
     Layer("seen_months", "uint8", None, "bits", "bit i = month i of the monitor seen clear", "mois vus clairs"),
 )

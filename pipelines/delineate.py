@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from geomon.footprints import ChangePixels, Context, Delineation, delineate, gather
 from geomon.grid import Tile
 from geomon.store import Store
+from geomon.surroundings import load_surroundings
 from pipelines.observe import Observed
 from pipelines.tile import TileTask
 
@@ -37,14 +38,18 @@ def delineate_run(observed: Observed, tasks: Sequence[TileTask], *, run_id: str)
     """Delineate all objects and write their tables; rows by table."""
     store = Store(observed.store)
     pixels: ChangePixels = gather(_layers(store, tasks))
+    paths = observed.config.context_paths
+    around = load_surroundings(paths.get("dem"), paths.get("rivers"), aoi=observed.aoi.geometry)
     context = Context(
         aoi_name=observed.aoi.name,
         aoi=observed.aoi.geometry,
         zones=observed.zones,
         scenes=observed.scenes,
+        baseline=observed.config.baseline,
         monitor=observed.monitor,
         kinds=observed.config.report.periods,
         run_id=run_id,
+        surroundings=around,
     )
     found: Delineation = delineate(pixels, context)
     frames = {table: getattr(found, field) for table, field in TABLES.items()}

@@ -19,6 +19,7 @@ from geomon.model import AlertStatus, Period, PeriodKind, ZoneRole, to_day
 START = date(2022, 7, 1)
 END = date(2023, 12, 31)
 MONITOR = Period(START, END)
+BASELINE = Period(date(2021, 1, 1), date(2022, 6, 30))
 LATTICE = Lattice("EPSG:32633", 10.0)
 COL, ROW = 60_000, -55_000
 """A place on the lattice in the middle of UTM zone 33 (about 15.9 E 5 N)."""
@@ -49,6 +50,7 @@ def layers(tile: Tile, pixels: Iterable[Px]) -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {
         name: np.zeros(tile.shape, np.uint16)
         for name in (
+            "clear_before",
             "first_seen",
             "confirmed_on",
             "last_seen",
@@ -62,7 +64,7 @@ def layers(tile: Tile, pixels: Iterable[Px]) -> dict[str, NDArray[Any]]:
             "n_after",
         )
     }
-    found |= {name: np.zeros(tile.shape, np.uint8) for name in ("alert", "bare", "water", "turbid")}
+    found |= {name: np.zeros(tile.shape, np.uint8) for name in ("alert", "bare", "water", "turbid", "was_bare", "was_turbid", "was_still")}
     found["proof"] = np.zeros((3, *tile.shape), np.uint16)
     found["seen_months"] = np.zeros((3, *tile.shape), np.uint8)
     for px in pixels:
@@ -112,5 +114,5 @@ def zone(zone_id: str, geometry: shapely.Geometry, *, name: str = "") -> Zone:
 def context(aoi: shapely.Polygon | None = None, **facts: Any) -> Context:
     """A context around the hand-made pixels."""
     ground = window(-500, -500, 1000, 1000) if aoi is None else aoi
-    defaults = {"aoi_name": "test", "aoi": ground, "zones": (), "scenes": (), "monitor": MONITOR}
+    defaults = {"aoi_name": "test", "aoi": ground, "zones": (), "scenes": (), "baseline": BASELINE, "monitor": MONITOR}
     return Context(**{**defaults, "kinds": (PeriodKind.QUARTER,), "run_id": "0123456789ab", **facts})

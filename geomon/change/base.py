@@ -69,6 +69,13 @@ class Baseline:
             self._scratch.write(np.where(good, flat, spectra.NODATA_REFLECTANCE).astype("<i2").tobytes())
             self.days.append(look.day)
 
+    def look(self, number: int) -> NDArray[np.int16]:
+        """Reflectance of one look, int16 (B, P) in 1e-4; nodata where it did not enter."""
+        pixels = self.shape[0] * self.shape[1]
+        size = 2 * len(self.bands) * pixels
+        self._scratch.seek(number * size)
+        return np.frombuffer(self._scratch.read(size), "<i2").reshape(len(self.bands), pixels)
+
     def blocks(self) -> Iterator[slice]:
         """Cut the tile's pixels into runs whose reflectance fills at most BLOCK_BYTES."""
         pixels = self.shape[0] * self.shape[1]

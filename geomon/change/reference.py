@@ -99,6 +99,7 @@ class EwmaNdvi:
             "score": np.abs(state["value"] / state["sigma"]).astype(np.float32),
             "alert": np.where(found, np.uint8(AlertStatus.CONFIRMED), np.uint8(0)).astype(np.uint8),
             "first_seen": days,
+            "clear_before": zero,
             "confirmed_on": days,
             "last_seen": days,
             "gone_on": zero,
@@ -111,6 +112,7 @@ class EwmaNdvi:
             "bare": unknown,
             "water": unknown,
             "turbid": unknown,
+            **dict.fromkeys(("was_bare", "was_turbid", "was_still"), unknown),
             "proof": np.stack([zero, zero, days]),
         }
 

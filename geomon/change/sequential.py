@@ -13,12 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from geomon.change.base import MIN_BASELINE_LOOKS, RIDGE_LOOKS, Baseline, LookArrays, Spans, State, mark_month
-from geomon.kernels import evidence, harmonic, sequential, spectra
-from geomon.model import AlertStatus
+from geomon.kernels import evidence, harmonic, sequential, spectra, standing
+from geomon.kernels.quality import CLEAR, NODATA
+from geomon.model import AlertStatus, to_day
 from geomon.schema import LAYERS
 
 MIN_BANDS: Final = 4
 """A look with fewer bands than this is not judged: six innocent directions would explain anything."""
+
+WARM_DAYS: Final = 183
+"""The ladder starts this long before the monitor does [days]. A change in the last half year of the baseline hardly
+moves the fit, and would pass for new ground on the monitor's first look. Set by reasoning.
+"""
 
 
 class Sequential:
@@ -50,40 +56,82 @@ class Sequential:
                 coefficients[block] = _steps(fitted.coefficients, np.int16).transpose(2, 0, 1)
                 sigma[block] = _steps(fitted.sigma, np.uint16).T
                 looks[block] = np.where(np.isfinite(fitted.sigma).all(axis=0), fitted.n_used, 0)
-        return {
+        before = standing.standing(
+            evidence.Prediction(coefficients, sigma, looks), self._year(), self._model, min_looks=MIN_BASELINE_LOOKS
+        )
+        state: dict[str, NDArray[Any]] = {
+            "was_bare": before.bare.reshape(height, width),
+            "was_turbid": before.turbid.reshape(height, width),
+            "was_still": before.still.reshape(height, width),
             "coefficients": coefficients.reshape(height, width, count, terms),
             "sigma": sigma.reshape(height, width, count),
             "n_clear_baseline": looks.reshape(height, width),
             "seen_months": np.zeros((0, height, width), np.uint8),
             **_tiled(sequential.start(height * width), (height, width)),
         }
+        return {**state, **_tiled(self._warmed(state, baseline), (height, width))}
+
+    def _warmed(self, state: State, baseline: Baseline) -> sequential.Ladder:
+        """The ladder after the last WARM_DAYS of the baseline: ground dug there is dated there, not called new."""
+        ladder = _ladder(state)
+        for number, day in enumerate(baseline.days):
+            if day <= to_day(self._spans.baseline.end) - WARM_DAYS:
+                continue
+            seen = baseline.look(number)
+            clear = (seen != spectra.NODATA_REFLECTANCE).any(axis=0)
+            quality = np.where(clear, np.uint8(CLEAR), np.uint8(NODATA))
+            ladder = sequential.advance(ladder, self._weigh(state, ladder, seen, quality, day=day), day=day)
+        return ladder._replace(n_clear=np.zeros_like(ladder.n_clear))
+
+    def _year(self) -> NDArray[np.float64]:
+        """Design rows of twelve months of a year, a trend held at the end of the baseline."""
+        end = to_day(self._spans.baseline.end)
+        rows = self._spans.design([end + round(k * harmonic.YEAR_DAYS / 12) for k in range(12)])
+        rows[:, 5:] = rows[0, 5:]
+        return rows
 
     def apply(self, state: State, look: LookArrays) -> State:
         """Weigh one look and climb the ladder."""
-        height, width, count, terms = state["coefficients"].shape
+        shape = state["alert"].shape
         held = present_bands(look)
-        bands = slice(None) if len(held) == count else held
+        bands = np.ascontiguousarray(look.reflectance.reshape(len(self._bands), -1)[held])
+        before = _ladder(state)
+        weighed = self._weigh(state, before, bands, look.quality.reshape(-1), day=look.day, held=held)
+        seen = np.isfinite(weighed.ratio).reshape(shape)
+        return {
+            **state,
+            **_tiled(sequential.advance(before, weighed, day=look.day), shape),
+            "seen_months": mark_month(state["seen_months"], seen, since=self._spans.monitor_start, day=look.day),
+        }
+
+    def _weigh(
+        self,
+        state: State,
+        ladder: sequential.Ladder,
+        reflectance: NDArray[np.int16],
+        quality: NDArray[np.uint8],
+        *,
+        day: int,
+        held: Sequence[int] | None = None,
+    ) -> evidence.Evidence:
+        """Evidence of one look, flattened, whose bands are the `held` ones (None: all)."""
+        *_, count, terms = state["coefficients"].shape
+        whole = held is None or len(held) == count
+        bands = slice(None) if whole else list(held or ())
         prediction = evidence.Prediction(
             np.ascontiguousarray(state["coefficients"].reshape(-1, count, terms)[:, bands]),
             np.ascontiguousarray(state["sigma"].reshape(-1, count)[:, bands]),
             state["n_clear_baseline"].reshape(-1),
         )
-        weighed = evidence.evidence(
-            np.ascontiguousarray(look.reflectance.reshape(count, -1)[bands]),
-            look.quality.reshape(-1),
-            sequential.shown(_ladder(state)),
+        return evidence.evidence(
+            reflectance,
+            quality,
+            sequential.shown(ladder),
             prediction=prediction,
-            moment=_moment(self._spans, look.day),
-            model=spectra.spectral_model([self._bands[b] for b in held]),
+            moment=_moment(self._spans, day),
+            model=self._model if whole else spectra.spectral_model([self._bands[b] for b in held or ()]),
             min_looks=MIN_BASELINE_LOOKS,
         )
-        ladder = sequential.advance(_ladder(state), weighed, day=look.day)
-        seen = np.isfinite(weighed.ratio).reshape(height, width)
-        return {
-            **state,
-            **_tiled(ladder, (height, width)),
-            "seen_months": mark_month(state["seen_months"], seen, since=self._spans.monitor_start, day=look.day),
-        }
 
     def layers(self, state: State, *, as_of: int) -> dict[str, NDArray[Any]]:
         """Score in sigma is sqrt(2 x log-likelihood ratio) (Wilks 1938)."""
@@ -92,8 +140,10 @@ class Sequential:
         judged = state["n_clear_baseline"] >= MIN_BASELINE_LOOKS
         live = state["alert"] != int(AlertStatus.NONE)
         water = np.minimum(state["turbid"].astype(np.int16) + state["still"], 100).astype(np.uint8)
+        in_monitor = state["last_clear"] >= self._spans.monitor_start
         return {
             **{layer.name: state[layer.name] for layer in LAYERS if layer.name in state},
+            "last_clear": np.where(in_monitor, state["last_clear"], np.uint16(0)),
             "score": np.where(judged, score, np.nan).astype(np.float32),
             "alert": sequential.settle(_ladder(state), as_of=as_of).reshape(shape),
             "bare": np.where(live, state["bare"], 255).astype(np.uint8),

@@ -13,6 +13,7 @@ from typing import Final
 
 import numpy as np
 
+from geomon.footprints.objects import dug_share
 from geomon.footprints.pixels import ChangePixels, Floats, Ints
 from geomon.model import Activity, Period, to_day
 from geomon.periods import months_of
@@ -53,7 +54,7 @@ def object_periods(
         The monitor window; bit 0 of `seen_months` is the month of its first day.
     """
     seen = np.unpackbits(pixels.seen_months[index], axis=1, bitorder="little").astype(bool)
-    area, first = pixels.area_m2[index], pixels.first_seen[index]
+    area, first = pixels.area_m2[index] * dug_share(pixels, index), pixels.first_seen[index]
     rows: list[ObjectPeriod] = []
     longest = max((len(months_of(span, monitor.start)) for span in spans), default=1)
     needed = min(QUIET_MONTHS, longest)  # a period that has only begun is not called quiet on its first looks

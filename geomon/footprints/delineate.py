@@ -18,14 +18,24 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geomon.footprints.activity import ObjectPeriod, object_periods
-from geomon.footprints.ground import Ground, dug_ground
-from geomon.footprints.objects import ConfirmedObject, Region, all_of, confirmed_objects, features, other_regions, rim
+from geomon.footprints.features import all_features
+from geomon.footprints.ground import Ground, Reported, dug_ground, outlined, relative_error
+from geomon.footprints.history import standing_objects, with_history, with_old_ground
+from geomon.footprints.objects import (
+    MMU_M2,
+    ConfirmedObject,
+    Region,
+    confirmed_objects,
+    dug_share,
+    other_regions,
+)
 from geomon.footprints.outlines import outlines, points
 from geomon.footprints.pixels import ChangePixels, Ints, Mesh
 from geomon.grid import areas_m2
 from geomon.kernels.attribute import Verdict, attribute
 from geomon.model import Activity, AlertStatus, Period, PeriodKind, Release, Scene, from_day, to_day
 from geomon.periods import periods
+from geomon.surroundings import Setting, Surroundings
 from geomon.tables import make
 
 if TYPE_CHECKING:
@@ -40,7 +50,8 @@ M2_PER_HA: Final = 10_000.0
 class Context:
     """What a run knows beside the pixels.
 
-    `monitor` ends at as-of; `kinds` are the reporting periods, the first one gives a footprint its activity; `scenes`
+    `monitor` ends at as-of; what was open in the `baseline` predates the history; `surroundings` may be
+    known; `kinds` are the reporting periods, the first one gives a footprint its activity; `scenes`
     are all scenes that were read (only those of proof days are looked up).
     """
 
@@ -48,10 +59,12 @@ class Context:
     aoi: BaseGeometry
     zones: Sequence[Zone]
     scenes: Sequence[Scene]
+    baseline: Period
     monitor: Period
     kinds: Sequence[PeriodKind]
     run_id: str
     release: Release = Release.KP_ONLY
+    surroundings: Surroundings | None = None
 
     @property
     def stamp(self) -> dict[str, object]:
@@ -79,12 +92,16 @@ class _Judged:
     found: ConfirmedObject
     shape: BaseGeometry
     area_m2: float
-    low_m2: float
-    high_m2: float
     scale: float
+    error: float
     verdict: Verdict
     zone_id: str | None
     rows: Mapping[PeriodKind, tuple[ObjectPeriod, ...]]
+
+    @property
+    def reported(self) -> Reported:
+        """How its ground is summed."""
+        return Reported(footprint_id(self.found.token), self.scale, self.error, self.verdict.mining)
 
     @property
     def activity(self) -> Activity:
@@ -96,13 +113,13 @@ class _Judged:
 
 def delineate(pixels: ChangePixels, context: Context) -> Delineation:
     """Delineate objects, judge them, and make all tables of the run."""
+    pixels = with_history(pixels, context.baseline)
     mesh = Mesh(pixels)
-    objects = confirmed_objects(pixels, mesh)
-    ground = dug_ground(pixels, [o.index for o in objects], zones=context.zones)
-    judged = _judged(pixels, objects, ground=ground, context=context)
-    regions, small, dropped = other_regions(
-        pixels, mesh, taken=np.concatenate([all_of(objects), rim(pixels, all_of([o for o in objects if o.lasting]))])
-    )
+    objects = with_old_ground(pixels, mesh, confirmed_objects(pixels, mesh))
+    held = [np.concatenate([one.ground for one in objects]) if objects else np.zeros(0, np.int64)]
+    standing = standing_objects(pixels, mesh, taken=held[0])
+    judged, ground = _judged(pixels, [*objects, *standing], context)
+    regions, small, dropped = other_regions(pixels, mesh, taken=held[0])
     mining = [one for one in judged if one.verdict.mining]
     small_at = points(pixels, [region.index for region in small])
     dropped_at = outlines(pixels, [region.index for region in dropped], aoi=context.aoi)
@@ -114,11 +131,7 @@ def delineate(pixels: ChangePixels, context: Context) -> Delineation:
         sub_mmu=_region_table("sub_mmu", pixels, small, shapes=small_at, context=context),
         dropped=_region_table("dropped", pixels, dropped, shapes=dropped_at, context=context),
         sites=make("sites", [_site(pixels, one, context) for one in judged], [one.shape for one in judged]),
-        ground=ground.table(
-            [footprint_id(o.found.token) for o in judged],
-            [o.scale for o in judged],
-            keep=[o.verdict.mining for o in judged],
-        ),
+        ground=ground.table([one.reported for one in judged]),
     )
 
 
@@ -132,58 +145,73 @@ def own_site_id(token: str) -> str:
     return f"s-{token}"
 
 
-def _judged(
-    pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, ground: Ground, context: Context
-) -> list[_Judged]:
-    shapes = outlines(pixels, [o.index for o in objects], aoi=context.aoi)
+def _judged(pixels: ChangePixels, objects: Sequence[ConfirmedObject], context: Context) -> tuple[list[_Judged], Ground]:
+    """The objects with what they are, and their ground; old open ground that is no mine is nothing to report."""
+    drawn = [outlined(pixels, o.ground, at_least_m2=MMU_M2) if o.lasting else o.index for o in objects]
+    shapes = outlines(pixels, drawn, aoi=context.aoi)
     areas = areas_m2(shapes)
+    place = _place(shapes, context.surroundings)
+    described = all_features(pixels, objects, shapes=shapes, areas_ha=areas / M2_PER_HA, place=place)
+    verdicts = [attribute(one) for one in described]
+    kept = [k for k, found in enumerate(objects) if verdicts[k].mining or not found.standing]
+    ground = dug_ground(pixels, [objects[k].ground for k in kept], zones=context.zones)
     spans = {kind: periods(kind, context.monitor) for kind in context.kinds}
-    judged = []
-    for number, found in enumerate(objects):
-        area, whole = float(areas[number]), float(pixels.area_m2[found.index].sum())
-        scale = area / whole
-        here = ground.number == number
-        verdict = attribute(features(pixels, found, shape=shapes[number], area_ha=area / M2_PER_HA))
-        judged.append(
-            _Judged(
-                found=found,
-                shape=shapes[number],
-                area_m2=area,
-                low_m2=min(area, float(ground.low_m2[here].sum()) * scale),
-                high_m2=max(area, float(ground.high_m2[here].sum()) * scale),
-                scale=scale,
-                verdict=verdict,
-                zone_id=ground.zone_of(number),
-                rows={
-                    kind: object_periods(pixels, found.index, spans=held, monitor=context.monitor)
-                    for kind, held in spans.items()
-                },
-            )
+    whole = np.bincount(ground.number, weights=ground.area_m2, minlength=len(kept))
+    judged = [
+        _Judged(
+            found=objects[k],
+            shape=shapes[k],
+            area_m2=float(areas[k]),
+            scale=float(areas[k]) / float(whole[number]),
+            error=relative_error(pixels, objects[k].ground),
+            verdict=verdicts[k],
+            zone_id=ground.zone_of(number),
+            rows={
+                kind: object_periods(pixels, objects[k].ground, spans=held, monitor=context.monitor)
+                for kind, held in spans.items()
+            },
         )
-    return judged
+        for number, k in enumerate(kept)
+    ]
+    return judged, ground
+
+
+def _place(shapes: NDArray[Any], surroundings: Surroundings | None) -> Setting:
+    """Where each shape lies; NaN where nothing is known."""
+    if surroundings is None or not len(shapes):
+        unknown = np.full(len(shapes), np.nan)
+        return Setting(unknown, unknown, unknown)
+    inside = shapely.point_on_surface(shapes)
+    return surroundings.at(shapely.get_x(inside), shapely.get_y(inside))
 
 
 def _common(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
-    index = one.found.index
-    fresh = pixels.area_m2[index][pixels.first_seen[index] >= to_day(context.monitor.start)].sum()
+    index, ground = one.found.index, one.found.ground
+    dug = pixels.area_m2[ground] * dug_share(pixels, ground)
+    fresh = float(dug[pixels.first_seen[ground] >= to_day(context.monitor.start)].sum())
     return {
         "aoi": context.aoi_name,
         "zone_id": one.zone_id,
-        "predates_history": False,
+        "predates_history": _predates(pixels, one, context),
         "confirmed_on": from_day(one.found.confirmed_on),
         "last_seen": from_day(int(pixels.last_seen[index].max())),
         "status": AlertStatus.CONFIRMED.label,
         "activity": one.activity.value,
         "type": one.verdict.type.value,
         "area_ha": one.area_m2 / M2_PER_HA,
-        "area_low_ha": one.low_m2 / M2_PER_HA,
-        "area_high_ha": one.high_m2 / M2_PER_HA,
-        "area_new_ha": float(fresh) * one.scale / M2_PER_HA,
+        "area_low_ha": one.area_m2 * (1.0 - one.error) / M2_PER_HA,
+        "area_high_ha": one.area_m2 * (1.0 + one.error) / M2_PER_HA,
+        "area_new_ha": min(fresh * one.scale, one.area_m2) / M2_PER_HA,
         "confidence": one.verdict.probability,
         "reasons": list(one.verdict.reasons),
         "n_clear": int(np.median(pixels.n_clear[index])),
         **context.stamp,
     }
+
+
+def _predates(pixels: ChangePixels, one: _Judged, context: Context) -> bool:
+    """Whether some of its ground was open on the first day of the baseline."""
+    return bool((pixels.first_seen[one.found.ground] <= to_day(context.baseline.start)).any())
 
 
 def _footprint(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
@@ -193,18 +221,21 @@ def _footprint(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str
         "site_id": own_site_id(one.found.token),
         "period_start": context.monitor.start,
         "period_end": context.monitor.end,
-        "first_seen": from_day(int(pixels.first_seen[one.found.index].min())),
+        "first_seen": from_day(int(pixels.first_seen[one.found.ground].min())),
         "sensors": sensors,
         "scenes": scene_ids,
     }
 
 
 def _site(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
-    """A site's `first_seen` is its founding pixel's: later ground cannot move it, whatever the history of runs."""
+    """A site's `first_seen` is its founding pixel's: later ground cannot move it, whatever the history of runs. Ground
+    that is older than the history says so.
+    """
     confuser = one.verdict.confuser
+    founded = to_day(context.baseline.start) if _predates(pixels, one, context) else one.found.founded
     return _common(pixels, one, context) | {
         "site_id": own_site_id(one.found.token),
-        "first_seen": from_day(one.found.founded),
+        "first_seen": from_day(founded),
         "confuser": None if confuser is None else confuser.value,
         "event": None,
         "lineage": [],

@@ -16,7 +16,7 @@ import shapely
 from numpy.typing import NDArray
 
 from geomon.footprints.objects import dug_share
-from geomon.footprints.outlines import exposed_edges, middles
+from geomon.footprints.outlines import middles
 from geomon.footprints.pixels import ChangePixels, Floats, Ints
 from geomon.model import from_day
 from geomon.tables import make
@@ -26,19 +26,34 @@ if TYPE_CHECKING:
 
     from geomon.aoi import Zone
 
-RIM: Final = 0.25
-"""Upper bound of an area: a quarter of a pixel along every outer side. A pixel joins when about half of it is dug, so
-the true edge lies within half a pixel of the drawn one, a quarter on average if it is anywhere there with equal
-chance. The benchmark checks the coverage."""
+PIXEL_ERROR: Final = 0.18
+SITE_ERROR: Final = 0.10
+"""Standard errors of a dug share: of one pixel, and of all pixels of a site together, whose ground may be brighter or
+darker than the endmembers. Root mean square on the tuning landscapes (`benchmarks/accuracy.py --tuning`).
+"""
+NINETY_FIVE: Final = 1.96
 
 ASIDE_DEG: Final = (3.7e-10, 5.3e-10)
 """Centres are asked for a tenth of a millimetre aside, so that one on the common border of two zones lies in one of
 them, not in both."""
 
+_ROUNDING: Final = 1e-6
+_LEAST: Final = 1e-3  # of a pixel: no object may weigh nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """How an object is reported: its id, outline area over its pixels' dug area, 95 % half width, listed or not."""
+
+    footprint_id: str
+    scale: float
+    error: float
+    listed: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """One row per pixel of an object: object number, day, areas [m2], and whether it is its object's anchor.
+    """One row per pixel of an object: object number, day, dug area [m2], and whether it is its object's anchor.
 
     `member`, `zone` pair rows with zone numbers; `main` is the number of the zone that holds most of each object, -1
     for none. The anchor says in which zones an object counts: the pixel in the middle of its ground in its main zone.
@@ -47,8 +62,6 @@ class Ground:
     number: Ints
     first_seen: Ints
     area_m2: Floats
-    low_m2: Floats
-    high_m2: Floats
     anchor: NDArray[np.bool_]
     member: Ints
     zone: Ints
@@ -59,46 +72,64 @@ class Ground:
         """Id of the zone that holds most of an object."""
         return None if self.main[number] < 0 else self.zone_ids[int(self.main[number])]
 
-    def table(self, footprint_ids: Sequence[str], scales: Sequence[float], *, keep: Sequence[bool]) -> pd.DataFrame:
+    def table(self, objects: Sequence[Reported]) -> pd.DataFrame:
         """Sums by footprint, zone and day: table `ground`.
 
         `zone_id` is "" in the rows that hold the whole footprint, whatever its zones. Each object's areas are scaled
-        so that they add up to its outline's geodesic area; low <= area <= high in every row. Only objects with `keep`
-        are listed.
+        so that they add up to its outline's geodesic area; low <= area <= high in every row.
         """
         import pandas as pd
 
         whole = np.arange(len(self.number))
         at = np.concatenate([whole, self.member])
-        object_ids, zone_ids = np.array([*footprint_ids, ""], object), np.array([*self.zone_ids, ""], object)
-        scale = np.array([*scales, 0.0])[self.number[at]]
+        number = self.number[at]
+        ids = np.array([one.footprint_id for one in objects] + [""], object)
+        zone_ids = np.array([*self.zone_ids, ""], object)
+        scale, error = (np.array([*values, 0.0])[number] for values in _columns(objects))
+        area = self.area_m2[at] * scale
         frame = pd.DataFrame(
             {
-                "footprint_id": object_ids[self.number[at]],
+                "footprint_id": ids[number],
                 "zone_id": zone_ids[np.concatenate([np.full(len(whole), len(self.zone_ids)), self.zone])],
                 "first_seen": self.first_seen[at],
-                "area_m2": self.area_m2[at] * scale,
-                "low_m2": self.low_m2[at] * scale,
-                "high_m2": self.high_m2[at] * scale,
+                "area_m2": area,
+                "low_m2": area * (1.0 - error),
+                "high_m2": area * (1.0 + error),
                 "anchor": self.anchor[at],
             }
         )
-        kept = frame[np.array([*keep, False], bool)[self.number[at]]]
+        kept = frame[np.array([one.listed for one in objects] + [False], bool)[number]]
         summed = kept.groupby(["footprint_id", "zone_id", "first_seen"], sort=True).sum().reset_index()
         summed["first_seen"] = [from_day(day) for day in summed["first_seen"]]
         summed["anchor"] = summed["anchor"].astype(bool)
         return make("ground", [dict(zip(summed.columns, row, strict=True)) for row in summed.itertuples(index=False)])
 
 
-def dug_ground(pixels: ChangePixels, objects: Sequence[Ints], *, zones: Sequence[Zone]) -> Ground:
-    """The pixels of all objects with their area bounds and zones.
+def relative_error(pixels: ChangePixels, index: Ints) -> float:
+    """Half width of the 95 % interval of a site's dug area, as a share of it, at most 0.95."""
+    area = pixels.area_m2[index]
+    dug = float((area * dug_share(pixels, index)).sum())
+    pixel_m2 = PIXEL_ERROR * float(np.sqrt((area**2).sum()))
+    return min(NINETY_FIVE * float(np.hypot(pixel_m2 / max(dug, 1e-9), SITE_ERROR)), 0.95)
 
-    The lower bound of a pixel is its bare and water share (sub-pixel mixing), the upper one adds `RIM` pixels per side
-    that faces outside.
+
+def outlined(pixels: ChangePixels, index: Ints, *, at_least_m2: float) -> Ints:
+    """The pixels that draw a site's outline: those dug most, as many as hold the ground that was dug in all of them.
+
+    An outline of every pixel that was touched would be a fifth too large, since its rim is dug in part.
     """
+    area, share = pixels.area_m2[index], dug_share(pixels, index)
+    order = np.argsort(-share, kind="stable")
+    wanted = max(float((area * share).sum()), at_least_m2)
+    count = int(np.searchsorted(np.cumsum(area[order]), wanted * (1.0 - _ROUNDING))) + 1
+    return np.sort(index[order[:count]])
+
+
+def dug_ground(pixels: ChangePixels, objects: Sequence[Ints], *, zones: Sequence[Zone]) -> Ground:
+    """The pixels of all objects with the area dug of each, and their zones."""
     index = np.concatenate([*objects, np.zeros(0, np.int64)])
     number = np.repeat(np.arange(len(objects)), [len(one) for one in objects])
-    area = pixels.area_m2[index]
+    area = pixels.area_m2[index] * np.maximum(dug_share(pixels, index), _LEAST)
     lon, lat = pixels.take(index).lonlat()
     zone, member = _members(lon, lat, zones)
     main = _main_zones(number[member], zone, area[member], shape=(len(objects), len(zones)))
@@ -110,14 +141,16 @@ def dug_ground(pixels: ChangePixels, objects: Sequence[Ints], *, zones: Sequence
         number=number,
         first_seen=pixels.first_seen[index],
         area_m2=area,
-        low_m2=area * dug_share(pixels, index),
-        high_m2=area * (1.0 + RIM * exposed_edges(pixels, index)),
         anchor=anchor,
         member=member,
         zone=zone,
         zone_ids=tuple(zone.id for zone in zones),
         main=main,
     )
+
+
+def _columns(objects: Sequence[Reported]) -> tuple[list[float], list[float]]:
+    return [one.scale for one in objects], [one.error for one in objects]
 
 
 def _members(lon: Floats, lat: Floats, zones: Sequence[Zone]) -> tuple[Ints, Ints]:

@@ -8,16 +8,13 @@ period is known.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
-from geomon.footprints.outlines import length_m, width_m
-from geomon.footprints.pixels import ChangePixels, Floats, Ints, Mesh
-from geomon.kernels.attribute import TURBID_PIXEL, WET_PIXEL, ObjectFeatures
+from geomon.footprints.pixels import UNKNOWN, ChangePixels, Floats, Ints, Mesh
 from geomon.model import AlertStatus, digest
 
 MMU_M2: Final = 1000.0
@@ -35,18 +32,21 @@ LASTING_LOOKS: Final = 6
 mined pixels of the simulated landscapes show on 0.9 of theirs, burns on 0.3, fields on 0.5 (benchmarks/accuracy.py).
 """
 
-DUG_SHARE: Final = 0.3
-"""Dug ground is bare or water by at least this estimated share. True shares of a quarter are estimated at 0.36 or more,
-and undug pixels beside a pit at 0.39 in the mean: of the pixels mapped on the demo landscape this keeps all true
-ones and drops half of the false (0.3: precision 0.94; without: 0.87).
+DUG_SHARE: Final = 0.35
+"""A pixel belongs to dug ground if it shows this much of bare ground or water: a quarter of it was dug then (see
+NONE_SHOWN), the smallest share that counts as dug here.
 """
 
-BURST_DAYS: Final = 12
-"""What begins within this many days (two or three revisits of five days) began at once."""
+NONE_SHOWN: Final = 0.2
+ALL_SHOWN: Final = 0.8
+"""What a pixel shows when none of it and when all of it was dug, linear between. The evidence tests for 0.2 and more
+(`evidence.MIN_FRACTION`), so noise looks like 0.2; damp or darker ground than the endmembers shows as less than all. Of
+pixels that show 0.25, 0.35 ... 0.85 the simulator dug 0.11, 0.23, 0.37, 0.55, 0.75, 0.88, 0.97 in the mean (tuning
+landscapes, `benchmarks/accuracy.py --tuning`).
+"""
 
 _ROUNDING: Final = 1e-6  # ten pixels of 100 m2 may add up to a hair less than 0.1 ha
 _TOKEN_DIGITS: Final = 10
-_UNKNOWN: Final = 255
 
 LADDER: Final = (AlertStatus.CANDIDATE, AlertStatus.PROVISIONAL, AlertStatus.CONFIRMED)
 
@@ -56,6 +56,8 @@ class ConfirmedObject:
     """One confirmed object: its pixels (rows of the table), identity, founding day and the day it reached the MMU.
 
     `lasting` objects are made of ground that stayed changed; what passed (fire, flood, crop) is kept apart from it.
+    `rim` are mixed pixels around it, `old` is open ground that is older than the history, `standing` an object that is
+    made of nothing else.
     """
 
     index: Ints
@@ -63,6 +65,14 @@ class ConfirmedObject:
     founded: int
     confirmed_on: int
     lasting: bool = True
+    standing: bool = False
+    rim: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    old: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def ground(self) -> Ints:
+        """All rows that hold some of its ground, ascending."""
+        return np.sort(np.concatenate([self.index, self.rim, self.old]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +87,44 @@ class Region:
 def confirmed_objects(pixels: ChangePixels, mesh: Mesh) -> list[ConfirmedObject]:
     """Eight-connected regions of confirmed pixels of at least the MMU: of dug ground first, then of what is left.
 
-    Faint pixels that touch dug ground are its rim: mixed pixels of which less than DUG_SHARE is dug. They belong to no
-    object, and `taken` keeps them from being reported beside it.
+    Faint pixels that touch dug ground are its rim: mixed pixels of which less than DUG_SHARE shows.
     """
     confirmed = pixels.alert == AlertStatus.CONFIRMED
     lasting = is_lasting(pixels)
     dug = [r for r in mesh.regions(np.flatnonzero(confirmed & lasting & ~_is_faint(pixels))) if reaches(pixels, r)]
-    inside = np.concatenate([*dug, np.zeros(0, np.int64)])
-    confirmed[inside] = False
-    confirmed[rim(pixels, inside)] = False
+    rims = _rims(pixels, dug, confirmed & lasting)
+    confirmed[np.concatenate([*dug, *rims, np.zeros(0, np.int64)])] = False
     left = [r for r in mesh.regions(np.flatnonzero(confirmed)) if reaches(pixels, r)]
     return [
-        *(_confirmed(pixels, mesh, region, lasting=True) for region in dug),
-        *(_confirmed(pixels, mesh, region, lasting=bool(lasting[region].mean() >= 0.5)) for region in left),
+        *(replace(_confirmed(pixels, mesh, region), rim=around) for region, around in zip(dug, rims, strict=True)),
+        *(replace(_confirmed(pixels, mesh, region), lasting=bool(lasting[region].mean() >= 0.5)) for region in left),
     ]
 
 
-def rim(pixels: ChangePixels, inside: Ints) -> Ints:
-    """Confirmed lasting pixels outside `inside` that touch it by a side or a corner."""
-    outside = (pixels.alert == AlertStatus.CONFIRMED) & is_lasting(pixels)
-    outside[inside] = False
+def founded_object(pixels: ChangePixels, index: Ints) -> ConfirmedObject:
+    """A region of ground that is older than the history, confirmed when its pixels were."""
+    founding = _founding(pixels, index)
+    day = int(pixels.confirmed_on[index].max())
+    return ConfirmedObject(index, _token(pixels, founding), int(pixels.first_seen[founding]), day, standing=True)
+
+
+def _rims(pixels: ChangePixels, regions: Sequence[Ints], eligible: NDArray[np.bool_]) -> list[Ints]:
+    """For each region the eligible pixels outside all regions that touch it by a side or a corner, each given once."""
     wide = int(pixels.col.max(initial=0)) - int(pixels.col.min(initial=0)) + 3
     key = (pixels.lattice << 48) + pixels.row * wide + pixels.col
-    steps = np.array([row * wide + col for row in (-1, 0, 1) for col in (-1, 0, 1)])
-    near = (key[inside][:, np.newaxis] + steps).ravel()
-    return np.flatnonzero(outside & np.isin(key, near))
+    inside = np.concatenate([*regions, np.zeros(0, np.int64)])
+    owner = np.repeat(np.arange(len(regions)), [len(region) for region in regions])
+    order = np.argsort(key[inside])
+    known, owner = key[inside][order], owner[order]
+    outside = eligible.copy()
+    outside[inside] = False
+    rows = np.flatnonzero(outside)
+    found = np.full(len(rows), len(regions), np.int64)
+    for step in (row * wide + col for row in (-1, 0, 1) for col in (-1, 0, 1)):
+        at = np.minimum(np.searchsorted(known, key[rows] + step), max(len(known) - 1, 0))
+        touching = known[at] == key[rows] + step if len(known) else np.zeros(len(rows), bool)
+        found[touching] = np.minimum(found[touching], owner[at[touching]])
+    return [rows[found == number] for number in range(len(regions))]
 
 
 def is_lasting(pixels: ChangePixels) -> NDArray[np.bool_]:
@@ -114,8 +137,8 @@ def is_lasting(pixels: ChangePixels) -> NDArray[np.bool_]:
 
 def _is_faint(pixels: ChangePixels) -> NDArray[np.bool_]:
     """Less than DUG_SHARE of the pixel is bare or water; never so where the detector tells no shares."""
-    known = (pixels.bare != _UNKNOWN) & (pixels.dug_on == 0)
-    return np.asarray(known & (dug_share(pixels, np.arange(len(pixels))) < DUG_SHARE))
+    known = (pixels.bare != UNKNOWN) & (pixels.dug_on == 0)
+    return np.asarray(known & (_shown_share(pixels, np.arange(len(pixels))) < DUG_SHARE))
 
 
 def other_regions(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> tuple[list[Region], list[Region], list[Region]]:
@@ -137,7 +160,7 @@ def other_regions(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> tuple[lis
                 alerts.append(_region(pixels, index, status))
                 free[index] = False
     small = mesh.regions(np.flatnonzero(free & np.isin(pixels.alert, (*LADDER, AlertStatus.UNRESOLVED))))
-    dropped = mesh.regions(np.flatnonzero(pixels.alert == AlertStatus.DROPPED))
+    dropped = mesh.regions(np.flatnonzero(free & (pixels.alert == AlertStatus.DROPPED)))
     return (
         alerts,
         [_region(pixels, index, _best(pixels, index)) for index in small],
@@ -150,43 +173,22 @@ def reaches(pixels: ChangePixels, index: Ints) -> bool:
     return float(pixels.area_m2[index].sum()) >= MMU_M2 * (1.0 - _ROUNDING)
 
 
-def features(pixels: ChangePixels, found: ConfirmedObject, *, shape: BaseGeometry, area_ha: float) -> ObjectFeatures:
-    """What attribution asks of one object (`kernels.attribute.ObjectFeatures` says what each number is)."""
-    index = found.index
-    first = np.sort(pixels.first_seen[index])
-    low, high = np.percentile(first, (10, 90))
-    water, turbid = _share(pixels.water[index]), _share(pixels.turbid[index])
-    after = max(int(pixels.n_after[index].sum()), 1)
-    gone, clear = pixels.gone_on[index], pixels.last_clear[index]
-    life = np.where(gone > 0, gone, clear) - pixels.first_seen[index]
-    burst = np.searchsorted(first, first + BURST_DAYS, "right") - np.arange(len(first))
-    return ObjectFeatures(
-        area_ha=area_ha,
-        bare=_mean(_share(pixels.bare[index])),
-        water=_mean(water),
-        turbid=_mean(turbid),
-        wet_share=float((water >= WET_PIXEL).mean()),
-        turbid_share=float((turbid >= TURBID_PIXEL).mean()),
-        growth_days=float(high - low),
-        burst_share=float(burst.max() / len(first)),
-        persistence=min(1.0, float(pixels.n_hits[index].sum()) / after),
-        passing=not found.lasting,
-        life_days=float(np.median(life)),
-        width_m=width_m(pixels, index),
-        length_m=length_m(shape),
-    )
-
-
 def dug_share(pixels: ChangePixels, index: Ints) -> Floats:
-    """Share of each pixel that is bare or water after the change; 0 where it could not be told."""
-    bare, water = _share(pixels.bare[index]), _share(pixels.water[index])
+    """Share of each pixel that was dug [0-1], by what it shows; 1 where the detector tells no shares."""
+    shown = (_shown_share(pixels, index) - NONE_SHOWN) / (ALL_SHOWN - NONE_SHOWN)
+    return np.where(pixels.bare[index] == UNKNOWN, 1.0, np.clip(shown, 0.0, 1.0))
+
+
+def _shown_share(pixels: ChangePixels, index: Ints) -> Floats:
+    """Estimated share of bare ground and water; 0 where it could not be told."""
+    bare, water = known_share(pixels.bare[index]), known_share(pixels.water[index])
     return np.minimum(1.0, np.nan_to_num(bare) + np.nan_to_num(water))
 
 
-def _confirmed(pixels: ChangePixels, mesh: Mesh, index: Ints, *, lasting: bool) -> ConfirmedObject:
+def _confirmed(pixels: ChangePixels, mesh: Mesh, index: Ints) -> ConfirmedObject:
     day, part = _first_reach(pixels, mesh, index)
     founding = _founding(pixels, part)
-    return ConfirmedObject(index, _token(pixels, founding), int(pixels.first_seen[founding]), day, lasting)
+    return ConfirmedObject(index, _token(pixels, founding), int(pixels.first_seen[founding]), day)
 
 
 def _first_reach(pixels: ChangePixels, mesh: Mesh, index: Ints) -> tuple[int, Ints]:
@@ -238,14 +240,11 @@ def _best(pixels: ChangePixels, index: Ints) -> AlertStatus:
     return next((status for status in reversed(LADDER) if status in held), AlertStatus.UNRESOLVED)
 
 
-def _share(percent: NDArray[np.uint8]) -> Floats:
-    return np.where(percent == _UNKNOWN, np.nan, percent / 100.0)
-
-
-def _mean(values: Floats) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+def known_share(percent: NDArray[np.uint8]) -> Floats:
+    """Percent as a share, NaN where unknown."""
+    return np.where(percent == UNKNOWN, np.nan, percent / 100.0)
 
 
 def all_of(objects: Sequence[ConfirmedObject]) -> Ints:
-    """Rows of all objects' pixels, object by object."""
+    """Rows of the objects' own pixels, object by object."""
     return np.concatenate([*(o.index for o in objects), np.zeros(0, np.int64)])

@@ -88,17 +88,6 @@ def length_m(shape: BaseGeometry) -> float:
     return float(np.hypot(*np.diff(corners, axis=0).T).max()) if len(corners) > 1 else 0.0
 
 
-def exposed_edges(pixels: ChangePixels, index: Ints) -> Ints:
-    """How many of the four sides of each pixel face ground outside the subset (a UTM seam is outside)."""
-    lattice, col, row = pixels.lattice[index], pixels.col[index], pixels.row[index]
-    if not len(index):
-        return np.zeros(0, np.int64)
-    wide, tall = int(np.ptp(col)) + 3, int(np.ptp(row)) + 3
-    key = (lattice * tall + row - row.min() + 1) * wide + col - col.min() + 1
-    within: Ints = np.sum([np.isin(key + step, key) for step in (-1, 1, -wide, wide)], axis=0)
-    return 4 - within
-
-
 def _squares(col: Ints, row: Ints) -> BaseGeometry:
     """Union of unit squares in lattice indices; parts that meet at corners only stay apart."""
     if len(col) == 1:
@@ -145,4 +134,4 @@ def _polygonal(shape: BaseGeometry) -> BaseGeometry:
     return shapely.Polygon(parts[0]) if len(parts) == 1 else shapely.MultiPolygon(parts)
 
 
-__all__ = ["GRID_DEG", "Floats", "exposed_edges", "length_m", "outlines", "points", "width_m"]
+__all__ = ["GRID_DEG", "Floats", "length_m", "outlines", "points", "width_m"]

@@ -33,18 +33,26 @@ METRES_PER_DEGREE: Final = 111_320.0
 """Length of a degree of longitude at the equator (WGS84); used for distances to a seam and extents only, never for an
 area."""
 
-_DAYS: Final = ("first_seen", "confirmed_on", "last_seen", "gone_on", "dug_on", "last_clear")
+_DAYS: Final = ("clear_before", "first_seen", "confirmed_on", "last_seen", "gone_on", "dug_on", "last_clear")
 _COUNTS: Final = ("n_clear", "n_hits", "n_after")
 _PERCENTS: Final = ("bare", "water", "turbid")
+_BEFORE: Final = ("was_bare", "was_turbid", "was_still")
+UNKNOWN: Final = 255
+
+OPEN_PERCENT: Final = 40
+"""Ground of which this much was bare or water at the greenest time of the baseline was open already. Of the undug land
+of the simulated landscapes, savanna and laterite crust included, one pixel in a thousand is, rivers aside
+(`benchmarks/accuracy.py --tuning`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChangePixels:
-    """One row per pixel whose `alert` is not NONE, sorted by lattice name, row and column.
+    """One row per pixel with an alert, or open already in the baseline, sorted by lattice name, row and column.
 
     Dates are those of the newest event on a pixel. `lattice` indexes `lattices`; `col`, `row` are global lattice
-    indices; days count from 1970-01-01 (0 = never); `bare`, `water`, `turbid` are percent, 255 unknown; `proof` is (n,
-    3) days; `seen_months` is (n, k) bytes, bit i of the row = month i of the monitor seen clear.
+    indices; days count from 1970-01-01 (0 = never); `bare`, `water`, `turbid` are percent, 255 unknown, `was_bare`,
+    `was_water`, `was_turbid` the same in the baseline, 0 unknown; `proof` is (n, 3) days; `seen_months` is (n, k)
+    bytes, bit i of the row = month i of the monitor seen clear.
     """
 
     lattices: tuple[Lattice, ...]
@@ -52,6 +60,7 @@ class ChangePixels:
     col: Ints
     row: Ints
     alert: NDArray[np.uint8]
+    clear_before: Ints
     first_seen: Ints
     confirmed_on: Ints
     last_seen: Ints
@@ -64,6 +73,9 @@ class ChangePixels:
     bare: NDArray[np.uint8]
     water: NDArray[np.uint8]
     turbid: NDArray[np.uint8]
+    was_bare: NDArray[np.uint8]
+    was_water: NDArray[np.uint8]
+    was_turbid: NDArray[np.uint8]
     proof: Ints
     seen_months: NDArray[np.uint8]
     area_m2: Floats
@@ -87,7 +99,7 @@ class ChangePixels:
 
 
 def gather(tiles: Iterable[tuple[Tile, Mapping[str, NDArray[Any]]]]) -> ChangePixels:
-    """Collect the pixels with an alert from the layers of all tiles.
+    """Collect the pixels with an alert, or open before the monitor, from the layers of all tiles.
 
     Parameters
     ----------
@@ -172,7 +184,8 @@ def _pixels_of(tile: Tile, layers: Mapping[str, NDArray[Any]]) -> tuple[Lattice,
             f"tile {tile.name}: expected layers of shape {tile.shape}, got {wrong}; detect this tile again",
             tile=tile.name,
         )
-    row, col = np.nonzero(alert)
+    was = [np.where(layers[name] == UNKNOWN, 0, layers[name]).astype(np.int64) for name in _BEFORE]
+    row, col = np.nonzero((alert > 0) | (sum(was) >= OPEN_PERCENT))
     found: dict[str, NDArray[Any]] = {"row": row.astype(np.int64) + tile.row, "col": col.astype(np.int64) + tile.col}
     found["alert"] = alert[row, col].astype(np.uint8)
     for name in (*_DAYS, *_COUNTS):
@@ -182,6 +195,9 @@ def _pixels_of(tile: Tile, layers: Mapping[str, NDArray[Any]]) -> tuple[Lattice,
         found[name] = np.where(again, layers[later][row, col].astype(np.int64), found[name])
     for name in _PERCENTS:
         found[name] = layers[name][row, col].astype(np.uint8)
+    bare, turbid, still = (share[row, col] for share in was)
+    for name, share in (("was_bare", bare), ("was_turbid", turbid), ("was_water", np.minimum(turbid + still, 100))):
+        found[name] = share.astype(np.uint8)
     found["proof"] = layers["proof"][:, row, col].T.astype(np.int64)
     found["seen_months"] = layers["seen_months"][:, row, col].T.astype(np.uint8)
     return tile.lattice, found
@@ -189,7 +205,7 @@ def _pixels_of(tile: Tile, layers: Mapping[str, NDArray[Any]]) -> tuple[Lattice,
 
 def _no_pixels() -> dict[str, NDArray[Any]]:
     found: dict[str, NDArray[Any]] = {name: np.zeros(0, np.int64) for name in ("row", "col", *_DAYS, *_COUNTS)}
-    found |= {name: np.zeros(0, np.uint8) for name in ("alert", *_PERCENTS)}
+    found |= {name: np.zeros(0, np.uint8) for name in ("alert", *_PERCENTS, "was_bare", "was_water", "was_turbid")}
     return found | {"proof": np.zeros((0, 3), np.int64), "seen_months": np.zeros((0, 1), np.uint8)}
 
 

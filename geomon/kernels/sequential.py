@@ -67,6 +67,7 @@ class Ladder(NamedTuple):
     score: NDArray[np.int16]
     recent: NDArray[np.uint8]
     against: NDArray[np.uint8]
+    clear_before: NDArray[np.uint16]
     first_seen: NDArray[np.uint16]
     confirmed_on: NDArray[np.uint16]
     last_seen: NDArray[np.uint16]
@@ -147,6 +148,7 @@ def _advance(s: Any, look: Any, day: int) -> None:
         ratio = look.ratio[p]
         if np.isnan(ratio):
             continue
+        before = s.last_clear[p]
         s.n_clear[p] += np.uint16(1)
         s.last_clear[p] = np.uint16(day)
         hit = ratio >= HIT
@@ -157,14 +159,15 @@ def _advance(s: Any, look: Any, day: int) -> None:
         if not running and not hit:
             continue
         if not running:
-            _open(s, p, day)
-        _weigh(s, look, p, day)
+            _open(s, p, before, day)
+        _weigh(s, look, p, before, day)
 
 
 @kernel
-def _open(s: Any, p: int, day: int) -> None:
+def _open(s: Any, p: int, before: int, day: int) -> None:
     """A new run of evidence begins; what an earlier, refuted run left is forgotten."""
     s.alert[p] = np.uint8(_CANDIDATE)
+    s.clear_before[p] = np.uint16(before)
     s.first_seen[p] = np.uint16(day)
     s.recent[p] = np.uint8(0)
     s.against[p] = np.uint8(0)
@@ -176,7 +179,7 @@ def _open(s: Any, p: int, day: int) -> None:
 
 
 @kernel
-def _weigh(s: Any, look: Any, p: int, day: int) -> None:
+def _weigh(s: Any, look: Any, p: int, before: int, day: int) -> None:
     """Before confirmation: climb, or be dropped. A run that had its time already is not confirmed late."""
     hit = look.ratio[p] >= HIT
     if _is_late(s, p, day):
@@ -184,7 +187,7 @@ def _weigh(s: Any, look: Any, p: int, day: int) -> None:
         s.score[p] = np.int16(0)
         if not hit:
             return
-        _open(s, p, day)
+        _open(s, p, before, day)
     _add(s, p, look.ratio[p])
     if hit:
         _mark(s, look, p, day)
@@ -288,6 +291,7 @@ def _forget(s: Any, p: int) -> None:
     """One look's evidence that the next looks undid leaves no trace: it was a shadow or a cloud."""
     s.alert[p] = np.uint8(_NONE)
     s.first_seen[p] = np.uint16(0)
+    s.clear_before[p] = np.uint16(0)
     s.last_seen[p] = np.uint16(0)
     s.n_hits[p] = np.uint16(0)
     s.n_after[p] = np.uint16(0)

@@ -31,6 +31,8 @@ _SPECTRA: Final = {
     # Char: Pereira 2003, IEEE TGRS 41, 1620-1628. Straw: cured grass (Asner 1998, RSE 64, 234-253, figure 4).
     "char": (0.03, 0.035, 0.04, 0.07, 0.12, 0.12),
     "straw": (0.06, 0.09, 0.12, 0.22, 0.29, 0.20),
+    # Leaf: closed green canopy (Asner 1998, figure 2).
+    "leaf": (0.025, 0.05, 0.035, 0.32, 0.16, 0.075),
     # Optically thick cloud (Zhu & Woodcock 2012).
     "white": (0.60, 0.60, 0.60, 0.62, 0.50, 0.40),
 }
@@ -94,12 +96,13 @@ class SpectralModel(NamedTuple):
     Compiled code gets its constants through this value and never by import: numba's cache would keep an imported
     constant's old value for as long as the kernel's own file does not change.
 
-    mined : float64 (4, B); char, straw, white, floor : float64 (B,); blue, red, nir : int; spread : Spread.
+    mined : float64 (4, B); char, straw, leaf, white, floor : float64 (B,); blue, red, nir : int; spread : Spread.
     """
 
     mined: NDArray[np.float64]
     char: NDArray[np.float64]
     straw: NDArray[np.float64]
+    leaf: NDArray[np.float64]
     white: NDArray[np.float64]
     floor: NDArray[np.float64]
     blue: int
@@ -120,6 +123,7 @@ def spectral_model(bands: Sequence[str]) -> SpectralModel:
         mined=np.array([cut(_SPECTRA[name]) for name in MINED]),
         char=cut(_SPECTRA["char"]),
         straw=cut(_SPECTRA["straw"]),
+        leaf=cut(_SPECTRA["leaf"]),
         white=cut(_SPECTRA["white"]),
         floor=cut(FLOOR),
         blue=place.get("blue", -1),

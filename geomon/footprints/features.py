@@ -1,0 +1,147 @@
+"""What attribution asks of an object, worked out from its pixels: cover, growth, fate, shape, place.
+
+In: the pixel table, objects, their outlines, and perhaps the lie of the land. Out: `ObjectFeatures`, one per object.
+Each number says what was seen; what it means is decided in `kernels.attribute`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from geomon.footprints.objects import ConfirmedObject, known_share
+from geomon.footprints.outlines import length_m, width_m
+from geomon.footprints.pixels import ChangePixels, Floats, Ints
+from geomon.kernels.attribute import BARE_PIXEL, SLENDER, TURBID_PIXEL, WET_PIXEL, ObjectFeatures
+from geomon.surroundings import Setting
+
+BURST_DAYS: Final = 12
+"""What begins within this many days (two or three revisits of five days) began at once."""
+MIXED_REACH_PX: Final = 3.0
+"""Pits, spoil and ponds lie within three pixels of each other: a pit is 3-30 m across (domain.md 1)."""
+CHAIN_WIDTH_M: Final = 28.0
+BARE_CHAIN: Final = 0.15
+CHAIN_GAP_PX: Final = 5.0
+CHAIN_DAYS: Final = 90
+"""Bare objects narrower than this or slender, with gaps of at most this many pixels, begun within this many days of each
+other, make a chain: a new road is built in one go and found in pieces. Mines in a row start when they like.
+"""
+
+
+def all_features(
+    pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, shapes: NDArray[Any], areas_ha: Floats, place: Setting
+) -> list[ObjectFeatures]:
+    """Features of each object, in order; `place` holds one entry per object, NaN where unknown."""
+    widths = np.array([width_m(pixels, one.index) for one in objects])
+    lengths = np.array([length_m(shape) for shape in shapes])
+    chains = _chains(pixels, objects, widths=widths, lengths=lengths)
+    return [
+        _features(
+            pixels,
+            found,
+            float(areas_ha[k]),
+            (float(widths[k]), float(lengths[k]), float(chains[k])),
+            (float(place.channel_m[k]), float(place.height_m[k]), float(place.slope_deg[k])),
+        )
+        for k, found in enumerate(objects)
+    ]
+
+
+def _features(
+    pixels: ChangePixels,
+    found: ConfirmedObject,
+    area_ha: float,
+    size: tuple[float, float, float],
+    place: tuple[float, float, float],
+) -> ObjectFeatures:
+    index = found.index
+    first = np.sort(pixels.first_seen[index])
+    low, high = np.percentile(first, (10, 90))
+    bare, water, turbid = (known_share(values[index]) for values in (pixels.bare, pixels.water, pixels.turbid))
+    after = max(int(pixels.n_after[index].sum()), 1)
+    gone, clear = pixels.gone_on[index], pixels.last_clear[index]
+    life = np.where(gone > 0, gone, clear) - pixels.first_seen[index]
+    start, burst = _burst(first)
+    return ObjectFeatures(
+        area_ha=area_ha,
+        bare=_mean(bare),
+        water=_mean(water),
+        turbid=_mean(turbid),
+        wet_share=float((water >= WET_PIXEL).mean()),
+        turbid_share=float((turbid >= TURBID_PIXEL).mean()),
+        mixed_share=_mixed_share(pixels, index, bare >= BARE_PIXEL, water >= WET_PIXEL),
+        growth_days=float(high - low),
+        burst_share=burst,
+        burst_gap_days=_gap(pixels, index, start),
+        persistence=min(1.0, float(pixels.n_hits[index].sum()) / after),
+        passing=not found.lasting,
+        standing=found.standing,
+        life_days=float(np.median(life)),
+        width_m=size[0],
+        length_m=size[1],
+        chain_m=size[2],
+        channel_m=place[0],
+        height_m=place[1],
+        slope_deg=place[2],
+    )
+
+
+def _burst(first: Ints) -> tuple[int, float]:
+    """First day and share of the largest part that began within BURST_DAYS; `first` ascends."""
+    counts = np.searchsorted(first, first + BURST_DAYS, "right") - np.arange(len(first))
+    most = int(np.argmax(counts))
+    return int(first[most]), float(counts[most] / len(first))
+
+
+def _gap(pixels: ChangePixels, index: Ints, start: int) -> float:
+    """Median days between the last clear look before and the first evidence, of the pixels of a burst."""
+    first, before = pixels.first_seen[index], pixels.clear_before[index]
+    held = (first >= start) & (first <= start + BURST_DAYS) & (before > 0)
+    return float(np.median((first - before)[held])) if held.any() else 0.0
+
+
+def _mixed_share(pixels: ChangePixels, index: Ints, bare: NDArray[np.bool_], wet: NDArray[np.bool_]) -> float:
+    """Share of the pixels within MIXED_REACH_PX of which there is both bare ground and water (on one lattice)."""
+    both = 0
+    for number in np.unique(pixels.lattice[index]):
+        here = pixels.lattice[index] == number
+        at = np.stack([pixels.col[index[here]], pixels.row[index[here]]], axis=1).astype(np.float64)
+        if bare[here].any() and wet[here].any():
+            away = [cKDTree(at[kind[here]]).query(at)[0] for kind in (bare, wet)]
+            both += int((np.maximum(*away) <= MIXED_REACH_PX).sum())
+    return both / len(index)
+
+
+def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths: Floats, lengths: Floats) -> Floats:
+    """Extent of the chain of thin objects that each belongs to [m]; of one that is not thin, its own."""
+    chains = lengths.copy()
+    bare = np.array([not one.standing and np.mean(pixels.bare[one.index]) >= 100 * BARE_CHAIN for one in objects], bool)
+    thin = np.flatnonzero(bare & ((widths < CHAIN_WIDTH_M) | (lengths > SLENDER * widths))).tolist()
+    if len(thin) < 2:
+        return chains
+    begun = np.array([np.median(pixels.first_seen[objects[k].index]) for k in thin])
+    rows = np.concatenate([objects[k].index for k in thin])
+    owner = np.repeat(np.arange(len(thin)), [len(objects[k].index) for k in thin])
+    step = np.array([lattice.res_m for lattice in pixels.lattices])[pixels.lattice[rows]]
+    at = np.stack([pixels.col[rows], pixels.row[rows], 1e6 * pixels.lattice[rows]], axis=1).astype(np.float64)
+    pairs = cKDTree(at).query_pairs(CHAIN_GAP_PX, output_type="ndarray")
+    joined = owner[pairs]
+    joined = joined[np.abs(np.diff(begun[joined], axis=1)[:, 0]) <= CHAIN_DAYS]
+    graph = coo_array((np.ones(len(joined), np.int8), (joined[:, 0], joined[:, 1])), shape=(len(thin), len(thin)))
+    _, chain = connected_components(graph, directed=False)
+    for number in range(int(chain.max()) + 1):
+        members = np.flatnonzero(chain == number)
+        here, own = np.isin(owner, members), [thin[m] for m in members.tolist()]
+        extent = float(np.hypot(*np.ptp(at[here, :2], axis=0)) * step[here][0])
+        chains[own] = np.maximum(lengths[own], extent)
+    return chains
+
+
+def _mean(values: Floats) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
