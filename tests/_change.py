@@ -27,7 +27,9 @@ COL, ROW = 60_000, -55_000
 
 @dataclass(frozen=True)
 class Px:
-    """One changed pixel; `seen` are the months of the monitor in which it was seen clear."""
+    """One pixel; `seen` are the months of the monitor in which it was seen clear, `before` its last clear look before
+    the first evidence, `was` its bare ground, turbid and still water in the baseline. Without an alert it never changed.
+    """
 
     col: int
     row: int
@@ -37,6 +39,11 @@ class Px:
     last: date = date(2022, 11, 1)
     bare: int = 50
     water: int = 30
+    turbid: int = 10
+    before: date | None = None
+    gone: date | None = None
+    hits: int = 9
+    was: tuple[int, int, int] = (0, 0, 0)
     seen: tuple[int, ...] = tuple(range(18))
 
 
@@ -64,28 +71,56 @@ def layers(tile: Tile, pixels: Iterable[Px]) -> dict[str, NDArray[Any]]:
             "n_after",
         )
     }
-    found |= {name: np.zeros(tile.shape, np.uint8) for name in ("alert", "bare", "water", "turbid", "was_bare", "was_turbid", "was_still")}
+    shares = ("bare", "water", "turbid", "was_bare", "was_turbid", "was_still")
+    found |= {name: np.zeros(tile.shape, np.uint8) for name in ("alert", *shares)}
     found["proof"] = np.zeros((3, *tile.shape), np.uint16)
     found["seen_months"] = np.zeros((3, *tile.shape), np.uint8)
     for px in pixels:
         at = (px.row - tile.row, px.col - tile.col)
         if not (0 <= at[0] < tile.height and 0 <= at[1] < tile.width):
             continue
-        confirmed = to_day(px.confirmed) if px.alert == AlertStatus.CONFIRMED else 0
-        values = {
-            "alert": px.alert,
-            "first_seen": to_day(px.first),
-            "confirmed_on": confirmed,
-            "last_seen": to_day(px.last),
-        }
-        values |= {"last_clear": to_day(px.last), "n_clear": 20, "n_hits": 9, "n_after": 10}
-        values |= {"bare": px.bare, "water": px.water, "turbid": 10}
-        for name, value in values.items():
+        for name, value in values_of(px).items():
             found[name][at] = value
-        found["proof"][(slice(None), *at)] = [to_day(px.first), confirmed, confirmed]
+        found["proof"][(slice(None), *at)] = proof_of(px)
         for month in px.seen:
             found["seen_months"][(month // 8, *at)] |= 1 << month % 8
     return found
+
+
+def values_of(px: Px) -> dict[str, int]:
+    """One pixel of every layer but `proof` and `seen_months`, as the detector fills them."""
+    was = dict(zip(("was_bare", "was_turbid", "was_still"), px.was, strict=True))
+    looked = {"last_clear": to_day(px.last), "n_clear": 20}
+    if px.alert == AlertStatus.NONE:
+        return was | looked | dict.fromkeys(("bare", "water", "turbid"), 255)
+    return {
+        "alert": px.alert,
+        "clear_before": day_or_never(px.before),
+        "first_seen": to_day(px.first),
+        "confirmed_on": proof_of(px)[-1],
+        "last_seen": to_day(px.last),
+        "gone_on": day_or_never(px.gone),
+        "n_hits": px.hits,
+        "n_after": 10,
+        "bare": px.bare,
+        "water": px.water,
+        "turbid": px.turbid,
+        **was,
+        **looked,
+    }
+
+
+def proof_of(px: Px) -> list[int]:
+    """Days of the looks that confirmed a pixel; of one without an alert none."""
+    if px.alert == AlertStatus.NONE:
+        return [0, 0, 0]
+    confirmed = to_day(px.confirmed) if px.alert == AlertStatus.CONFIRMED else 0
+    return [to_day(px.first), confirmed, confirmed]
+
+
+def day_or_never(day: date | None) -> int:
+    """Days since 1970-01-01, 0 for never."""
+    return 0 if day is None else to_day(day)
 
 
 def tiled(

@@ -228,8 +228,9 @@ def _footprint(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str
 
 
 def _site(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
-    """A site's `first_seen` is its founding pixel's: later ground cannot move it, whatever the history of runs. Ground
-    that is older than the history says so.
+    """A site's `first_seen` is its founding pixel's: later ground cannot move it, whatever the history of runs.
+
+    Ground that is older than the history carries the first day of the baseline.
     """
     confuser = one.verdict.confuser
     founded = to_day(context.baseline.start) if _predates(pixels, one, context) else one.found.founded

@@ -17,8 +17,9 @@ from scipy.spatial import cKDTree
 
 from geomon.footprints.objects import ConfirmedObject, known_share
 from geomon.footprints.outlines import length_m, width_m
-from geomon.footprints.pixels import ChangePixels, Floats, Ints
+from geomon.footprints.pixels import UNKNOWN, ChangePixels, Floats, Ints, Mesh
 from geomon.kernels.attribute import BARE_PIXEL, SLENDER, TURBID_PIXEL, WET_PIXEL, ObjectFeatures
+from geomon.model import AlertStatus
 from geomon.surroundings import Setting
 
 BURST_DAYS: Final = 12
@@ -29,8 +30,8 @@ CHAIN_WIDTH_M: Final = 28.0
 BARE_CHAIN: Final = 0.15
 CHAIN_GAP_PX: Final = 5.0
 CHAIN_DAYS: Final = 90
-"""Bare objects narrower than this or slender, with gaps of at most this many pixels, begun within this many days of each
-other, make a chain: a new road is built in one go and found in pieces. Mines in a row start when they like.
+"""Bare pieces narrower than this or slender, with gaps of at most this many pixels, begun within this many days, make a
+chain: a new road is built in one go and found in pieces. Mines in a row start when they like.
 """
 
 
@@ -119,28 +120,41 @@ def _mixed_share(pixels: ChangePixels, index: Ints, bare: NDArray[np.bool_], wet
 
 
 def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths: Floats, lengths: Floats) -> Floats:
-    """Extent of the chain of thin objects that each belongs to [m]; of one that is not thin, its own."""
+    """Extent of the chain of thin bare pieces that each object belongs to [m]; of one that is not thin, its own."""
     chains = lengths.copy()
-    bare = np.array([not one.standing and np.mean(pixels.bare[one.index]) >= 100 * BARE_CHAIN for one in objects], bool)
-    thin = np.flatnonzero(bare & ((widths < CHAIN_WIDTH_M) | (lengths > SLENDER * widths))).tolist()
-    if len(thin) < 2:
+    thin = [k for k, one in enumerate(objects) if _is_thin(pixels, one, float(widths[k]), float(lengths[k]))]
+    pieces = [objects[k].index for k in thin] + _scraps(pixels, objects)
+    if len(pieces) < 2 or not thin:
         return chains
-    begun = np.array([np.median(pixels.first_seen[objects[k].index]) for k in thin])
-    rows = np.concatenate([objects[k].index for k in thin])
-    owner = np.repeat(np.arange(len(thin)), [len(objects[k].index) for k in thin])
+    begun = np.array([np.median(pixels.first_seen[piece]) for piece in pieces])
+    rows = np.concatenate(pieces)
+    owner = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
     step = np.array([lattice.res_m for lattice in pixels.lattices])[pixels.lattice[rows]]
     at = np.stack([pixels.col[rows], pixels.row[rows], 1e6 * pixels.lattice[rows]], axis=1).astype(np.float64)
-    pairs = cKDTree(at).query_pairs(CHAIN_GAP_PX, output_type="ndarray")
-    joined = owner[pairs]
+    joined = owner[cKDTree(at).query_pairs(CHAIN_GAP_PX, output_type="ndarray")]
     joined = joined[np.abs(np.diff(begun[joined], axis=1)[:, 0]) <= CHAIN_DAYS]
-    graph = coo_array((np.ones(len(joined), np.int8), (joined[:, 0], joined[:, 1])), shape=(len(thin), len(thin)))
+    graph = coo_array((np.ones(len(joined), np.int8), (joined[:, 0], joined[:, 1])), shape=(len(pieces),) * 2)
     _, chain = connected_components(graph, directed=False)
-    for number in range(int(chain.max()) + 1):
-        members = np.flatnonzero(chain == number)
-        here, own = np.isin(owner, members), [thin[m] for m in members.tolist()]
-        extent = float(np.hypot(*np.ptp(at[here, :2], axis=0)) * step[here][0])
-        chains[own] = np.maximum(lengths[own], extent)
+    order = np.argsort(chain[owner], kind="stable")
+    for held in np.split(order, np.flatnonzero(np.diff(chain[owner][order])) + 1):
+        extent = float(np.hypot(*np.ptp(at[held, :2], axis=0)) * step[held[0]])
+        for piece in np.unique(owner[held]).tolist():
+            if piece < len(thin):
+                chains[thin[piece]] = max(float(lengths[thin[piece]]), extent)
     return chains
+
+
+def _is_thin(pixels: ChangePixels, one: ConfirmedObject, width: float, length: float) -> bool:
+    bare = float(known_share(pixels.bare[one.index]).mean()) >= BARE_CHAIN
+    return not one.standing and bare and (width < CHAIN_WIDTH_M or length > SLENDER * width)
+
+
+def _scraps(pixels: ChangePixels, objects: Sequence[ConfirmedObject]) -> list[Ints]:
+    """Regions of confirmed bare pixels that are no object: too small, or the rim of one."""
+    free = (pixels.alert == AlertStatus.CONFIRMED) & (pixels.bare >= 100 * BARE_CHAIN) & (pixels.bare != UNKNOWN)
+    for one in objects:
+        free[one.ground] = False
+    return Mesh(pixels).regions(np.flatnonzero(free))
 
 
 def _mean(values: Floats) -> float:

@@ -5,9 +5,9 @@ and the reasons in words. It looks at what mining does and its look-alikes do no
 ground with turbid or standing water, grows pit by pit over months, and stays open through the rains; a clearing appears
 on one date, holds no water and greens; a road is thin; a flood is water without ground.
 
-The weights are log odds, set by that reasoning and rounded after a logistic regression (ridge 0.1) on the objects of two
-simulators with different physics had given nearly the same ones for each alone: turbid 3.0 and 2.8, slender -3.6 and
--3.6, gradual 2.1 and 1.4, passing -1.6 and -1.1. How often a stated probability is right is measured by
+The weights are log odds, set by that reasoning and rounded after a logistic regression (ridge 0.1) on the objects of
+two simulators with different physics had given nearly the same ones for each alone: turbid 3.0 and 2.8, slender -3.6
+and -3.6, gradual 2.1 and 1.4, passing -1.6 and -1.1. How often a stated probability is right is measured by
 `benchmarks/accuracy.py`, which names the seeds that were seen.
 """
 
@@ -76,18 +76,21 @@ turbid water looks like little else here, so it says more.
 """
 
 _PRIOR: Final = -1.0
-_PRIOR_SMALL: Final = -1.5
-_PRIOR_STANDING: Final = -1.5
-_SMALL_HA: Final = 0.3
-"""Log odds before an object is looked at: a third of the lasting changes in the tuning landscapes are mines, fewer of
-the small ones (houses, ends of roads, corners of fields) and of what was open before (rivers, roads, villages).
+_PRIOR_SMALLEST: Final = -2.0
+_PRIOR_STANDING: Final = -1.75
+_SMALL_HA: Final = (0.1, 0.3)
+"""Log odds before an object is looked at: a third of the lasting changes in the tuning landscapes are mines, fewer the
+smaller they are (houses, ends of roads, corners of fields) and of what was open before (rivers, roads, villages).
 """
 _TURBID: Final = (0.4, 2.5)
 _WET: Final = (0.6, 2.5)
 _DRY: Final = -3.0
 """Shares of turbid and of wet pixels that say all they can, and what they say then; what no water at all says."""
 _LEAST_BARE: Final = 0.15
-"""Water with less bare ground than this about it is a flood, a pond or a river, in proportion."""
+_LEAST_BARE_STANDING: Final = 0.25
+"""Water with less bare ground than this about it is a flood, a pond or a river, in proportion; old ground that never
+grew needs more of it, since sandbanks stand in rivers.
+"""
 _GRADUAL: Final = (0.4, 1.5)
 _MIDDLE: Final = 0.75
 _SUDDEN: Final = (1.0, -1.0)
@@ -151,13 +154,16 @@ def attribute(features: ObjectFeatures) -> Verdict:
 def _prior(f: ObjectFeatures) -> float:
     if f.standing:
         return _PRIOR_STANDING
-    return _PRIOR if f.area_ha >= _SMALL_HA else _PRIOR_SMALL
+    least, enough = _SMALL_HA
+    small = min(max((enough - f.area_ha) / (enough - least), 0.0), 1.0)
+    return _PRIOR + (_PRIOR_SMALLEST - _PRIOR) * small
 
 
 def _water_terms(f: ObjectFeatures) -> list[_Term]:
     turbid = _TURBID[1] * min(f.turbid_share / _TURBID[0], 1.0)
     wet = _WET[1] * min(f.wet_share / _WET[0], 1.0)
-    weight = (turbid + wet) * f.mixed_share * min(f.bare / _LEAST_BARE, 1.0) + _DRY
+    least = _LEAST_BARE_STANDING if f.standing else _LEAST_BARE
+    weight = (turbid + wet) * f.mixed_share * min(f.bare / least, 1.0) + _DRY
     if f.bare < _LEAST_BARE and f.water >= f.bare:
         return [(weight, f"{round(100 * f.water)} % water with little bare ground")]
     if f.turbid_share >= 0.5 * _TURBID[0]:
@@ -177,6 +183,8 @@ def _growth_terms(f: ObjectFeatures) -> list[_Term]:
 
 
 def _fate_terms(f: ObjectFeatures) -> list[_Term]:
+    if f.standing:
+        return []  # its growth term has said so
     terms = [(_PASSING, f"gone after {round(f.life_days)} days")] if f.passing else []
     if f.persistence >= _OPEN[0]:
         return [*terms, (_OPEN[1], "open on nearly every clear look")]
