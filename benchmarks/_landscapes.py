@@ -38,6 +38,8 @@ fifth (seeds 11-13)."""
 CLOUDS = ("usual", "bad_wet")
 CLEAR_CLOUD, CLEAR_SHADOW = 0.06, 0.2
 """Truly clear: no more cloud and lost light than the simulator's classification passes on its most careful date."""
+MINED = 0.1
+"""An object is a mine if this share of it was ever dug: outlines hold undug rims, and false objects touch a pit."""
 NEVER = np.iinfo(np.int32).max
 
 
@@ -85,6 +87,7 @@ def measure(landscape: Landscape, folder: Path) -> dict[str, Any]:
     }
     raw = score(truth, read_mapped(root, recipe))
     spent = {"simulate": simulated - began, "run": ran - simulated, "run_cpu": cpu, "score": time.monotonic() - ran}
+    raw["judged"] = read_judged(root, truth)
     return {**facts, **raw, "seconds": {name: round(value, 1) for name, value in spent.items()}}
 
 
@@ -132,6 +135,21 @@ def read_mapped(root: Path, recipe: Recipe) -> Mapped:
             for quarters in [_quarters(rows[rows["footprint_id"] == one.footprint_id], recipe)]
         ],
     )
+
+
+def read_judged(root: Path, truth: Truth) -> list[tuple[float, bool]]:
+    """Every confirmed object of the register, rejected ones too: probability told, and whether a tenth of it was dug."""
+    with rasterio.open(root / "truth" / "fraction_new.tif") as source:
+        grid, crs = source.transform, source.crs
+    frame = geopandas.read_file(root / "store" / "latest" / "sites.geojson")
+    number = _burn(
+        (frame if frame.empty else frame.to_crs(crs)).geometry, range(1, len(frame) + 1), truth.ever.shape, grid
+    )
+    pixels = np.bincount(number.ravel(), minlength=len(frame) + 1)[1:]
+    dug = np.bincount(number.ravel(), weights=truth.ever.ravel(), minlength=len(frame) + 1)[1:]
+    seen = pixels > 0
+    shares = dug[seen] / pixels[seen]
+    return [(float(told), bool(share >= MINED)) for told, share in zip(frame["confidence"][seen], shares, strict=True)]
 
 
 def _quarters(rows: pd.DataFrame, recipe: Recipe) -> list[tuple[int, int, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -205,6 +206,21 @@ def activity(held: dict[str, Scores]) -> tuple[Line, list[Line]]:
     return heads, rows
 
 
+def reliability(held: dict[str, Scores]) -> tuple[Line, list[Line]]:
+    """How often a told probability is right, all cells together."""
+    heads = ["told", "objects", "mean told", "mines"]
+    judged = [
+        pair for name, scores in held.items() if not name.startswith("all") for one in scores for pair in one["judged"]
+    ]
+    rows = []
+    for low, high in pairwise(PROBABILITIES):
+        here = [(told, mine) for told, mine in judged if low <= told < high or told == high == 1.0]
+        if here:
+            mean = sum(told for told, _ in here) / len(here)
+            rows.append([f"{low}-{high}", str(len(here)), f"{mean:.2f}", _of(sum(mine for _, mine in here), len(here))])
+    return heads, rows
+
+
 def _of(hits: int, trials: int) -> str:
     return f"{hits}/{trials}: {show(wilson(hits, trials) if trials else NOTHING)}"
 
@@ -212,6 +228,8 @@ def _of(hits: int, trials: int) -> str:
 def _columns(records: Sequence[dict[str, Any]], names: Sequence[str]) -> NDArray[np.float64]:
     return np.array([[one[name] for name in names] for one in records], dtype=np.float64).reshape(-1, len(names))
 
+
+PROBABILITIES = (0.0, 0.05, 0.2, 0.5, 0.8, 0.9, 1.0)
 
 TABLES = (
     ("Landscapes", "All figures below are of simulated ground; intervals are 95 %.", landscapes),
@@ -251,6 +269,12 @@ TABLES = (
         "active, expanding, persistent. Rows of one footprint are not independent: the Wilson intervals are too "
         "narrow.",
         activity,
+    ),
+    (
+        "Stated probabilities",
+        "Every confirmed object of the registers, rejected ones too, by its `confidence`: a mine if a tenth of its "
+        "pixels' area was ever dug.",
+        reliability,
     ),
 )
 """Heading, how to read it, and what makes it."""

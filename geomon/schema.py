@@ -96,7 +96,7 @@ _SHARED = {
         Column("activity", "text", "", "activity in the last reported period", "activité"),
         Column("type", "text", "", "kind of working", "type d'exploitation"),
         _null("confuser", "text", "", "what it looks like if not mining", "confusion probable"),
-        Column("area_ha", "float", "ha", "geodesic area", "superficie géodésique"),
+        Column("area_ha", "float", "ha", "ground dug, by shares of pixels", "superficie creusée"),
         Column("area_low_ha", "float", "ha", "lower bound of the area", "borne basse"),
         Column("area_high_ha", "float", "ha", "upper bound of the area", "borne haute"),
         _null("area_new_ha", "float", "ha", "dug since the monitor start", "superficie nouvelle"),
@@ -124,8 +124,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
     {
         "mining_footprints": _table(
             "footprint_id site_id aoi zone_id period_start period_end first_seen predates_history confirmed_on "
-            "last_seen status activity type area_ha area_low_ha area_high_ha area_new_ha confidence reasons n_clear "
-            "sensors scenes release run_id"
+            "last_seen status activity type area_ha area_low_ha area_high_ha area_new_ha outline_ha confidence reasons "
+            "n_clear sensors scenes release run_id",
+            Column("outline_ha", "float", "ha", "geodesic area of the outline, undug rims included", "emprise"),
         ),
         "alerts": _table(
             "alert_id status first_seen last_seen confirmed_on area_ha n_clear confuser release run_id",
@@ -136,11 +137,12 @@ TABLES: Mapping[str, tuple[Column, ...]] = MappingProxyType(
             "area_ha area_low_ha area_high_ha area_new_ha confidence reasons n_clear event lineage release run_id"
         ),
         "footprint_periods": _table(
-            "footprint_id site_id period_kind period_start period_end activity area_ha area_new_ha observed_share "
-            "release run_id",
+            "footprint_id site_id period_kind period_start period_end activity area_ha area_new_ha regrown_share "
+            "observed_share release run_id",
             Column("activity", "text", "", "activity in the period", "activité"),
             Column("area_ha", "float", "ha", "ground dug up to the period's end", "superficie cumulée"),
             _null("area_new_ha", "float", "ha", "ground newly dug in the period", "superficie nouvelle"),
+            Column("regrown_share", "float", "share", "its ground overgrown by the period's end", "part reverdie"),
             Column("observed_share", "float", "share", "its ground seen clear in the period", "part observée"),
         ),
         "sub_mmu": _table(

@@ -28,7 +28,7 @@ COL, ROW = 60_000, -55_000
 @dataclass(frozen=True)
 class Px:
     """One pixel; `seen` are the months of the monitor in which it was seen clear, `before` its last clear look before
-    the first evidence, `was` its bare ground, turbid and still water in the baseline. Without an alert it never changed.
+    the first evidence, `was` its bare ground, turbid and still water in the baseline; without an alert it never changed
     """
 
     col: int

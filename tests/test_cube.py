@@ -149,6 +149,83 @@ def test_tiling_does_not_change_a_pixel(tmp_path: Path) -> None:
     assert np.all(whole.reflectance[:, clouded] == NONE)
 
 
+def bright_scene(folder: Path, name: str, *, blue: np.ndarray, red: np.ndarray, scl: np.ndarray) -> Scene:
+    """A scene of four bands whose colour is as given, at 10 m."""
+    scene = make_scene(folder, name, scl=scl)
+    write(Path(scene.assets["red"].href), red)
+    return dataclasses.replace(scene, assets={**scene.assets, "blue": asset(write(folder / name / "blue.tif", blue))})
+
+
+def cloud_patch(side_20m: int) -> np.ndarray:
+    scl = np.full((SIZE // 2, SIZE // 2), 4, np.uint8)
+    scl[40 : 40 + side_20m, 40 : 40 + side_20m] = 9
+    return scl
+
+
+def test_a_wide_bright_working_is_doubtful_and_a_cloud_is_not(tmp_path: Path) -> None:
+    """240 m that SCL calls cloud: sand by its own colour is judged, white is believed, in one patch pixel by pixel."""
+    blue, red = np.full((2, SIZE, SIZE), 6000, np.uint16)
+    blue[:, :100], red[:, :100] = 1400, 2600
+    look = arrays(bright_scene(tmp_path, "a", blue=blue, red=red, scl=cloud_patch(12)), bands=("blue", "red", "swir16"))
+    patch = np.zeros((SIZE, SIZE), np.bool_)
+    patch[80:104, 80:104] = True
+    sand = window(patch & (red == 2600))
+    white = window(patch & (red == 6000))
+    assert np.all(look.quality[sand] == codes.DOUBTFUL)
+    assert np.all(look.reflectance[1][sand] == 2600)
+    assert np.all(look.quality[white] == codes.CLOUDED)
+    assert np.all(look.reflectance[:, white] == NONE)
+    assert sand.any()
+    assert white.any()
+
+
+@pytest.mark.parametrize(("level", "bands_read"), [((6000, 6000), 2), ((1400, 2600), 3)])
+def test_colour_is_read_first_where_only_contested_cloud_is_left(
+    tmp_path: Path, level: tuple[int, int], bands_read: int
+) -> None:
+    """Nothing usable by SCL alone: blue and red decide whether the other bands are worth reading."""
+    blue, red = (np.full((SIZE, SIZE), value, np.uint16) for value in level)
+    inner = np.zeros(TILE.shape, np.bool_)
+    inner[32:56, 32:56] = True
+    got = read(
+        bright_scene(tmp_path, "a", blue=blue, red=red, scl=cloud_patch(12)),
+        bands=("blue", "red", "swir16"),
+        inside=inner,
+    )
+    assert [record.band for record in got.records] == ["scl", "blue", "red", "swir16"][: 1 + bands_read]
+    assert got.arrays is not None
+    assert np.all(got.arrays.quality[inner] == (codes.DOUBTFUL if bands_read == 3 else codes.CLOUDED))
+
+
+@pytest.mark.parametrize("band", ["blue", "swir16"])
+def test_a_second_opinion_that_cannot_be_read_fails_the_scene(tmp_path: Path, band: str) -> None:
+    """A lost band on the way to the second opinion is a failed scene, not a cloud."""
+    blue, red = (np.full((SIZE, SIZE), value, np.uint16) for value in (1400, 2600))
+    scene = bright_scene(tmp_path, "a", blue=blue, red=red, scl=cloud_patch(12))
+    Path(scene.assets[band].href).unlink()
+    inner = np.zeros(TILE.shape, np.bool_)
+    inner[32:56, 32:56] = True
+    assert_failed(read(scene, bands=("blue", "red", "swir16"), inside=inner), "AssetUnreadable")
+
+
+def test_second_opinions_do_not_depend_on_the_tile(tmp_path: Path) -> None:
+    """Two halves equal the whole where sand under a wide false cloud straddles the cut and fills half a tile."""
+    rng = np.random.default_rng(5)
+    blue, red = np.full((2, SIZE, SIZE), 6000, np.uint16)
+    sand = np.kron(rng.random((SIZE // 8, SIZE // 8)) < 0.5, np.ones((8, 8), np.bool_))
+    blue[sand], red[sand] = 1400, 2600
+    scl = np.full((SIZE // 2, SIZE // 2), 9, np.uint8)
+    scl[:, 30:34] = 4
+    scene = bright_scene(tmp_path, "a", blue=blue, red=red, scl=scl)
+    whole = arrays(scene, bands=("blue", "red"))
+    assert {codes.CLOUDED, codes.DOUBTFUL} <= set(np.unique(whole.quality).tolist())
+    for start, width in ((0, 24), (24, 40), (64, 32)):
+        part = arrays(scene, tile=Tile(LATTICE, TILE.col + start, TILE.row, width, TILE.height), bands=("blue", "red"))
+        columns = np.s_[..., start : start + width]
+        assert np.array_equal(part.quality, whole.quality[columns])
+        assert np.array_equal(part.reflectance, whole.reflectance[columns])
+
+
 def test_scale_offset_and_clipping(tmp_path: Path) -> None:
     """Reflectance is dn * scale + offset; saturated and impossible numbers are clipped, not wrapped."""
     scene = make_scene(tmp_path)

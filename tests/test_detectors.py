@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from geomon.change import DETECTORS, Baseline, Detector, Spans, State, common_bands, make_detector, mark_month
-from geomon.change.sequential import _moment
+from geomon.change.sequential import WARM_DAYS, _moment
 from geomon.errors import DataError
 from geomon.kernels.quality import CLEAR, CLOUDED, MISSING, NODATA
 from geomon.kernels.spectra import FLOOR, NODATA_REFLECTANCE
@@ -266,11 +266,13 @@ def test_layers_agree_with_each_other(name: str) -> None:
     confirmed = found["alert"] == AlertStatus.CONFIRMED
     assert confirmed.any()
     assert ((found["confirmed_on"] > 0) == confirmed).all()
+    assert (found["clear_before"] <= found["first_seen"]).all()
     assert (found["first_seen"] <= found["last_seen"]).all()
     assert (found["last_seen"] <= found["last_clear"]).all()
     assert (found["first_seen"] <= found["confirmed_on"])[confirmed].all()
-    assert not found["first_seen"][found["alert"] == AlertStatus.NONE].any()
-    for layer in ("bare", "water", "turbid"):
+    for layer in ("first_seen", "clear_before"):
+        assert not found[layer][found["alert"] == AlertStatus.NONE].any()
+    for layer in ("bare", "water", "turbid", "was_bare", "was_turbid", "was_still"):
         assert ((found[layer] <= 100) | (found[layer] == 255)).all()
 
 
@@ -348,6 +350,71 @@ def test_fractions_are_those_of_the_pit() -> None:
     assert abs(found["bare"].astype(int) - 50).max() <= 15
     assert abs(found["water"].astype(int) - 30).max() <= 15
     assert (found["turbid"] <= found["water"]).all()
+
+
+WARM = BASELINE_DAYS[-10]
+"""A day three months before the monitor."""
+
+
+@pytest.mark.parametrize("ground", [FORESTED, GRASSY], ids=["forest", "savanna"])
+def test_ground_dug_before_the_monitor_is_dated_there(ground: Pixel) -> None:
+    """A pit of three months before is seen and confirmed in the baseline, with the monitor's looks or without."""
+    pixels = [Pixel(ground.ground, (pit(WARM),))] * 20
+    detector, state = fitted("sequential", pixels)
+    for moment in (state, reduce(detector.apply, monitored(pixels), state)):
+        found = detector.layers(moment, as_of=AS_OF)
+        assert (found["alert"] == AlertStatus.CONFIRMED).all()
+        assert (found["first_seen"] == WARM).mean() > 0.9
+        assert (found["first_seen"] >= WARM).all()
+        assert (found["confirmed_on"] < SPANS.monitor_start).all()
+        assert (found["clear_before"] < found["first_seen"]).all()
+
+
+def test_a_pit_older_than_the_warming_is_no_change() -> None:
+    """Ground dug a year before the monitor is the baseline's: the ladder starts half a year before, not earlier."""
+    found = layers_of("sequential", [Pixel(happenings=(pit(SPANS.monitor_start - 2 * WARM_DAYS - 30),))] * 20)
+    assert ((found["first_seen"] == 0) | (found["first_seen"] > SPANS.monitor_start - WARM_DAYS - 1)).all()
+
+
+def test_warming_raises_no_alarm_of_its_own() -> None:
+    """Half a year of the baseline's own noise confirms at most one undisturbed pixel in a thousand."""
+    detector, state = fitted("sequential", [FORESTED, GRASSY] * 1000, shape=(40, 50))
+    assert np.mean(detector.layers(state, as_of=SPANS.monitor_start)["alert"] == AlertStatus.CONFIRMED) <= 0.001
+
+
+def test_looks_are_counted_from_the_monitor_on() -> None:
+    """Clear looks of the baseline are not counted, and last_clear is a day of the monitor or none at all."""
+    detector, state = fitted("sequential", VALLEY, shape=SHAPE)
+    found = detector.layers(state, as_of=SPANS.monitor_start)
+    assert not found["n_clear"].any()
+    assert not found["last_clear"].any()
+    for count, look in enumerate(monitored(VALLEY, MONITOR_DAYS[:14], shape=SHAPE), start=1):
+        state = detector.apply(state, look)
+        found = detector.layers(state, as_of=look.day)
+        assert (found["n_clear"] <= count).all()
+        assert ((found["last_clear"] > 0) == (found["n_clear"] > 0)).all()
+        assert ((found["last_clear"] == 0) | (found["last_clear"] >= SPANS.monitor_start)).all()
+    assert found["n_clear"].max() == count
+
+
+def test_the_last_look_before_a_pit_is_kept() -> None:
+    """Clouds before the first evidence widen the gap: the day before is that of the last clear look."""
+    clouded = tuple(cloud(DUG - 10 * i) for i in (1, 2, 3))
+    found = layers_of("sequential", [Pixel(happenings=(pit(DUG),)), Pixel(happenings=(pit(DUG), *clouded)), FORESTED])
+    assert found["clear_before"].tolist() == [[DUG - 10, DUG - 40, 0]]
+    early = layers_of("sequential", [Pixel(happenings=(pit(MONITOR_DAYS[0]),))])
+    assert early["clear_before"].tolist() == [[BASELINE_DAYS[-1]]]
+
+
+def test_what_was_open_before_is_known() -> None:
+    """An old working was bare and turbid, undisturbed ground was neither, ground never seen clear is unknown."""
+    old = Pixel(happenings=(pit(0, sand=0.6, turbid=0.3),))
+    found = layers_of("sequential", [old, FORESTED, GRASSY, Pixel(happenings=(cloud(0, days=SPANS.monitor_start),))])
+    (bare,), (turbid,), (still,) = (found[name].tolist() for name in ("was_bare", "was_turbid", "was_still"))
+    assert bare[0] >= 40
+    assert turbid[0] >= 20
+    assert max(*bare[1:3], *turbid[1:3], *still[1:3]) <= 5
+    assert bare[3] == turbid[3] == still[3] == 255
 
 
 def test_the_opposite_season_is_of_the_same_year() -> None:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from geomon.errors import GridMismatch
 from geomon.footprints import delineate, gather
-from geomon.footprints.objects import confirmed_objects
+from geomon.footprints.ground import NINETY_FIVE, PIXEL_ERROR, SITE_ERROR, outlined, relative_error
+from geomon.footprints.objects import ALL_SHOWN, MMU_M2, NONE_SHOWN, confirmed_objects, dug_share
 from geomon.footprints.pixels import Mesh
 from geomon.grid import Tile, areas_m2, inside, pixel_area_m2, plan_grid
 from geomon.model import AlertStatus, Period, PeriodKind, Scene
@@ -55,8 +56,9 @@ def test_a_mine_is_one_footprint_one_site_one_confirmed_alert():
     assert footprint["last_seen"] == date(2023, 2, 1)
     assert footprint["area_ha"] == pytest.approx(0.28, rel=2e-3)
     assert footprint["area_new_ha"] == footprint["area_ha"]
-    assert footprint["area_low_ha"] == pytest.approx(0.8 * 0.28, rel=2e-3)
-    assert footprint["area_high_ha"] > footprint["area_ha"]
+    error = NINETY_FIVE * np.hypot(PIXEL_ERROR / np.sqrt(28), SITE_ERROR)
+    assert footprint["area_low_ha"] == pytest.approx((1 - error) * 0.28, rel=2e-3)
+    assert footprint["area_high_ha"] == pytest.approx((1 + error) * 0.28, rel=2e-3)
     assert (footprint["period_start"], footprint["period_end"]) == (MONITOR.start, MONITOR.end)
     assert (alert["status"], alert["confuser"]) == ("confirmed", None)
     assert footprint["footprint_id"][2:] == site["site_id"][2:] == alert["alert_id"][2:]
@@ -69,6 +71,102 @@ def test_an_object_without_water_that_appears_at_once_is_a_site_and_an_alert_but
     assert len(found.footprints) == len(found.periods) == len(found.ground) == 0
     assert found.sites["activity"].tolist() == ["rejected"]
     assert found.sites["confuser"].tolist() == found.alerts["confuser"].tolist() == ["farm"]
+
+
+def test_ground_dug_before_the_monitor_is_dated_there_and_not_new():
+    """A change in the last half year of the baseline has its own date, predates nothing, and is no new ground."""
+    early = date(2022, 4, 1)
+    (footprint,) = run(block(0, 0, 6, 6, first=early, confirmed=date(2022, 5, 1))).footprints.to_dict("records")
+    assert (footprint["first_seen"], footprint["predates_history"]) == (early, False)
+    assert footprint["area_new_ha"] == 0.0
+    assert footprint["activity"] == "previously_active"
+    grown = [*block(0, 0, 6, 6, first=early, confirmed=date(2022, 5, 1)), *block(6, 0, 2, 6)]
+    found = run(grown)
+    assert found.footprints["area_new_ha"].tolist() == pytest.approx([0.12], abs=2e-3)
+    assert found.periods["activity"].iloc[0] == "expanding"
+    assert found.periods["area_new_ha"].sum() == pytest.approx(found.footprints["area_new_ha"][0], abs=3e-4)
+
+
+# ---------------------------------------------------------------- how much of it was dug
+
+
+dug = st.lists(st.integers(36, 100), min_size=10, max_size=48)
+"""Percent of bare ground and water that pixels show, all enough to be dug ground."""
+
+
+def shown(percents, **facts):
+    """Pixels in rows of six that show so much, a third of it water."""
+    facts = {"turbid": 10, **facts}
+    return [
+        Px(COL + k % 6, ROW + k // 6, bare=each - each // 3, water=each // 3, **facts)
+        for k, each in enumerate(percents)
+    ]
+
+
+@given(percents=dug)
+def test_an_outline_holds_the_pixels_dug_most_up_to_the_ground_dug(percents):
+    """Its area is the sum of dug shares, or the minimum mapping unit, to one pixel; no pixel outside was dug more."""
+    pixels = gather(tiled(shown(percents)))
+    index = np.arange(len(pixels))
+    drawn = outlined(pixels, index, at_least_m2=MMU_M2)
+    share, largest = dug_share(pixels, index), float(pixels.area_m2.max())
+    wanted = max(float((pixels.area_m2 * share).sum()), MMU_M2)
+    area = float(pixels.area_m2[drawn].sum())
+    assert wanted * (1 - 2e-6) <= area + max(0.0, MMU_M2 - float(pixels.area_m2.sum()))
+    assert area < wanted + largest
+    left = np.setdiff1d(index, drawn)
+    assert len(drawn) + len(left) == len(index)
+    assert share[drawn].min() >= share[left].max(initial=0.0)
+    assert (np.diff(drawn) > 0).all()
+
+
+@settings(max_examples=20)
+@given(percents=dug)
+def test_the_area_of_a_footprint_is_the_ground_dug(percents):
+    """Its geodesic area is what its pixels were dug in all, to a pixel, and so is the sum of its ground by day."""
+    rows = [{"first": date(2022, 8 + k % 4, 1), "confirmed": date(2023, 1, 1)} for k in range(len(percents))]
+    pixels = [px for k, each in enumerate(percents) for px in shown([0] * k + [each], **rows[k])[k:]]
+    table = gather(tiled(pixels))
+    wanted = max(float((table.area_m2 * dug_share(table, np.arange(len(table)))).sum()), MMU_M2)
+    found = run(pixels)
+    assert found.sites["area_ha"].sum() * 1e4 == pytest.approx(wanted, abs=101 * 1.002)
+    for footprint in found.footprints.to_dict("records"):
+        ground = found.ground.query("zone_id == ''")
+        for column, bound in (("area_m2", "area_ha"), ("low_m2", "area_low_ha"), ("high_m2", "area_high_ha")):
+            assert ground[column].sum() == pytest.approx(1e4 * footprint[bound], rel=2e-3)
+
+
+def test_a_mixed_rim_belongs_to_the_object_but_not_to_its_outline():
+    """Faint pixels around dug ground add what was dug of them; they draw no outline of their own."""
+    core = block(1, 1, 5, 5, bare=60, water=40)
+    rim = [
+        px
+        for px in block(0, 0, 7, 7, bare=25, water=4, turbid=0)
+        if (px.col, px.row) not in {(each.col, each.row) for each in core}
+    ]
+    (one,) = run([*core, *rim]).footprints["area_ha"]
+    assert one == pytest.approx(0.25 + 24 * 0.01 * (0.29 - NONE_SHOWN) / (ALL_SHOWN - NONE_SHOWN), abs=0.0101)
+    table = gather(tiled([*core, *rim]))
+    (found,) = confirmed_objects(table, Mesh(table))
+    assert (len(found.index), len(found.rim), len(found.ground)) == (25, 24, 49)
+    assert found.lasting
+    assert not found.standing
+
+
+@given(count=st.integers(10, 80), percent=st.integers(36, 100))
+def test_more_pixels_of_a_kind_are_known_better(count, percent):
+    """One more pixel dug as much makes the interval narrower; it never falls below that of the whole site."""
+    pixels = gather(tiled(shown([percent] * (count + 1))))
+    few, more = (relative_error(pixels, np.arange(n)) for n in (count, count + 1))
+    assert NINETY_FIVE * SITE_ERROR < more <= few <= 0.95
+    assert more < few or few == 0.95
+
+
+def test_ground_of_which_little_was_dug_is_known_worse():
+    """At equal pixels, the less was dug of them the wider the interval is in proportion, up to 0.95."""
+    errors = [relative_error(gather(tiled(shown([each] * 20))), np.arange(20)) for each in (100, 60, 40, 26)]
+    assert errors == sorted(errors)
+    assert errors[-1] == 0.95
 
 
 def test_confirmed_on_is_the_day_a_connected_part_reached_the_unit_and_not_before():
@@ -191,8 +289,8 @@ def test_activity_follows_fresh_ground_by_quarter():
     pixels = [
         *block(0, 0, 5, 4, first=date(2022, 8, 1)),
         *block(5, 0, 1, 4, first=date(2022, 11, 5)),
-        *block(6, 0, 1, 1, first=date(2023, 2, 1)),
-        *block(6, 1, 1, 1, first=date(2023, 5, 1)),
+        *block(6, 0, 1, 2, first=date(2023, 2, 1)),
+        *block(6, 2, 1, 2, first=date(2023, 5, 1)),
     ]
     got, found = activity(pixels)
     assert list(got.values()) == [
@@ -210,7 +308,7 @@ def test_activity_follows_fresh_ground_by_quarter():
 
 def test_active_is_a_little_fresh_ground_after_a_quiet_period():
     """Persistent needs two periods in a row."""
-    pixels = [*block(0, 0, 6, 6, first=date(2022, 8, 1)), *block(6, 0, 1, 1, first=date(2023, 2, 1))]
+    pixels = [*block(0, 0, 6, 6, first=date(2022, 8, 1)), *block(6, 0, 1, 2, first=date(2023, 2, 1))]
     got, _ = activity(pixels)
     assert got[date(2023, 1, 1)] == "active"
 
@@ -342,6 +440,11 @@ def test_outlines_hold_exactly_the_area_of_their_pixels_and_are_valid(cells):
     found = run(pixels)
     for table in (found.alerts, found.sites, found.dropped):
         assert table.geometry.is_valid.all()
+    for table in (found.footprints, found.sites):
+        assert (table["area_low_ha"] <= table["area_ha"]).all()
+        assert (table["area_ha"] <= table["area_high_ha"]).all()
+    assert (found.ground["low_m2"] <= found.ground["area_m2"]).all()
+    assert (found.ground["area_m2"] <= found.ground["high_m2"]).all()
     dropped = [px for px in pixels if px.alert == AlertStatus.DROPPED]
     one = float(pixel_area_m2(LATTICE, np.array([COL]), np.array([ROW]))[0])
     assert areas_m2(found.dropped.geometry).sum() == pytest.approx(len(dropped) * one, rel=1e-3, abs=0.5)

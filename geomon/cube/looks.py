@@ -2,7 +2,8 @@
 
 In: a look, a tile, the bands wanted. Out: `LookRead`: reflectance and quality of the tile's pixels, the scenes that
 could not be read, every read's record. The scene classification is read first; where it leaves nothing usable in the
-tile, the bands are not read at all. Reflectance is kept only where the quality is CLEAR or DOUBTFUL, so a pixel's
+tile, the bands are not read at all, and where only clouds are left that their colour may overrule, blue and red are
+read first and the others if it does. Reflectance is kept only where the quality is CLEAR or DOUBTFUL, so a pixel's
 answer does not depend on what else its tile holds.
 """
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from geomon.cube.assets import Pixels, ReadRecord, Want, fetch, is_remote
 from geomon.grid import Tile, bounds_in
 from geomon.kernels import quality as codes
-from geomon.kernels.spectra import NODATA_REFLECTANCE
+from geomon.kernels.spectra import NODATA_REFLECTANCE, UNIT
 from geomon.model import Asset, Look, Scene
 from geomon.sensors import QA_BAND
 
@@ -30,6 +31,8 @@ REFLECTANCE_RANGE: Final = (-0.2, 2.0)
 _SCL_CLASSES = 12
 _UNITS = 10_000.0
 _REMOTE_THREADS = 8
+_COLOUR = ("blue", "red")
+"""What a second opinion on a cloud needs; without either, the scene classification is believed."""
 _OUTLINE_MARGIN_DEG = 0.02  # item outlines are simplified, by up to some hundred metres
 _USABLE = (codes.DOUBTFUL, codes.CLEAR)
 
@@ -173,6 +176,14 @@ def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, 
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sky:
+    """What the scene classification says: quality codes, and where the pixel's own colour may overrule a cloud."""
+
+    quality: NDArray[np.uint8]
+    contested: BoolArray
+
+
 class _Mosaic:
     """The tile as seen so far: CLEAR beats DOUBTFUL beats CLOUDED beats NODATA (codes rise so); a tie, the first."""
 
@@ -191,13 +202,12 @@ class _Mosaic:
         """Lay a scene over the tile where it is better; if one of its reads failed, keep nothing and say False."""
         if bool(np.all(self.quality[self.inside] == codes.CLEAR)):
             return True
-        quality = self._quality(scene)
-        planes: dict[str, NDArray[np.int16]] | None = {}
-        if quality is not None and bool(np.any(self.worth[quality] & self.inside & (quality > self.quality))):
-            planes = self._planes(scene, quality)
-        if quality is None or planes is None:
+        sky = self._sky(scene)
+        planes = self._planes(scene, sky) if sky is not None else None
+        if sky is None or planes is None:
             self.failed.append(scene.id)
             return False
+        quality = sky.quality
         better = quality > self.quality
         self.quality[better] = quality[better]
         better &= self.worth[quality]
@@ -205,7 +215,7 @@ class _Mosaic:
             np.copyto(self.reflectance[index], planes.get(band, NODATA_REFLECTANCE), where=better)
         return True
 
-    def _quality(self, scene: Scene) -> NDArray[np.uint8] | None:
+    def _sky(self, scene: Scene) -> _Sky | None:
         if QA_BAND not in scene.assets:
             message = f"expected a {QA_BAND} asset to tell cloud from ground, the scene has none; leave it out"
             self.records.append(ReadRecord(scene.id, QA_BAND, False, 0, 0.0, message))
@@ -215,19 +225,40 @@ class _Mosaic:
             return None
         scl = pixels[QA_BAND]
         known = scl.valid & (scl.values >= 0) & (scl.values < _SCL_CLASSES)
-        return codes.quality_from_scl(np.where(known, scl.values, 0).astype(np.uint8))
+        classes = np.where(known, scl.values, 0).astype(np.uint8)
+        quality = codes.quality_from_scl(classes)
+        return _Sky(quality, codes.contestable(classes) & (quality == codes.CLOUDED))
 
-    def _planes(self, scene: Scene, quality: NDArray[np.uint8]) -> dict[str, NDArray[np.int16]] | None:
-        """Reflectance by band; `quality` loses the wanted pixels that lack one. None if a read failed."""
+    def _planes(self, scene: Scene, sky: _Sky) -> dict[str, NDArray[np.int16]] | None:
+        """Reflectance by band, none where nothing is worth it; `sky.quality` is amended. None if a read failed."""
         present = tuple(band for band in self.order.bands if band in scene.assets)
-        read = self._fetch(scene, present, Want(self.tile, 0, "bilinear", self.order.timeout_s))
-        if read is None:
+        colour = _COLOUR if set(_COLOUR) <= set(present) else ()
+        first: dict[str, Pixels] = {}
+        if not self._promises(sky.quality):
+            if not (colour and np.any(sky.contested & self.inside & (self.quality < codes.DOUBTFUL))):
+                return {}
+            seen = self._read(scene, colour)
+            if seen is None or not self._promises(_amended(sky, scene, seen)):
+                return None if seen is None else {}
+            first = seen
+        rest = self._read(scene, tuple(band for band in present if band not in first))
+        if rest is None:
             return None
+        read = {**first, **rest}
+        if colour:
+            sky.quality[:] = _amended(sky, scene, read)
         valid = np.full(self.tile.shape, bool(present) or not self.order.bands)
         for pixels in read.values():
             valid &= pixels.valid
-        quality[~valid & self.worth[quality]] = codes.NODATA
+        sky.quality[~valid & self.worth[sky.quality]] = codes.NODATA
         return {band: _reflectance(pixels, scene.assets[band]) for band, pixels in read.items()}
+
+    def _promises(self, quality: NDArray[np.uint8]) -> bool:
+        """Whether a scene of this quality is better than what is there, somewhere that matters, and worth its bands."""
+        return bool(np.any(self.worth[quality] & self.inside & (quality > self.quality)))
+
+    def _read(self, scene: Scene, bands: tuple[str, ...]) -> dict[str, Pixels] | None:
+        return self._fetch(scene, bands, Want(self.tile, 0, "bilinear", self.order.timeout_s))
 
     def _fetch(self, scene: Scene, bands: tuple[str, ...], want: Want) -> dict[str, Pixels] | None:
         """Read bands of a scene, several at once if so ordered; stops at the first failure when one by one."""
@@ -248,6 +279,15 @@ class _Mosaic:
                 found[record.band] = pixels
                 self.bytes_blocks += pixels.bytes_blocks
         return found if len(found) == len(bands) else None
+
+
+def _amended(sky: _Sky, scene: Scene, read: dict[str, Pixels]) -> NDArray[np.uint8]:
+    """Quality where contested clouds that are soil or turbid water by their colour are DOUBTFUL."""
+    if not sky.contested.any():
+        return sky.quality
+    blue, red = (_reflectance(read[band], scene.assets[band]) for band in _COLOUR)
+    ground = codes.is_ground(blue, red, unit=UNIT) & read["blue"].valid & read["red"].valid
+    return np.where(sky.contested & ground, np.uint8(codes.DOUBTFUL), sky.quality)
 
 
 def _reflectance(pixels: Pixels, asset: Asset) -> NDArray[np.int16]:

@@ -18,24 +18,23 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from geomon.footprints.activity import ObjectPeriod, object_periods
-from geomon.footprints.features import all_features
 from geomon.footprints.ground import Ground, Reported, dug_ground, outlined, relative_error
-from geomon.footprints.history import standing_objects, with_history, with_old_ground
+from geomon.footprints.history import with_history
+from geomon.footprints.judgement import ground_of, judge
 from geomon.footprints.objects import (
     MMU_M2,
     ConfirmedObject,
     Region,
-    confirmed_objects,
     dug_share,
     other_regions,
 )
 from geomon.footprints.outlines import outlines, points
 from geomon.footprints.pixels import ChangePixels, Ints, Mesh
 from geomon.grid import areas_m2
-from geomon.kernels.attribute import Verdict, attribute
+from geomon.kernels.attribute import Verdict
 from geomon.model import Activity, AlertStatus, Period, PeriodKind, Release, Scene, from_day, to_day
 from geomon.periods import periods
-from geomon.surroundings import Setting, Surroundings
+from geomon.surroundings import Surroundings
 from geomon.tables import make
 
 if TYPE_CHECKING:
@@ -91,6 +90,7 @@ class _Judged:
 
     found: ConfirmedObject
     shape: BaseGeometry
+    outline_m2: float
     area_m2: float
     scale: float
     error: float
@@ -115,11 +115,10 @@ def delineate(pixels: ChangePixels, context: Context) -> Delineation:
     """Delineate objects, judge them, and make all tables of the run."""
     pixels = with_history(pixels, context.baseline)
     mesh = Mesh(pixels)
-    objects = with_old_ground(pixels, mesh, confirmed_objects(pixels, mesh))
-    held = [np.concatenate([one.ground for one in objects]) if objects else np.zeros(0, np.int64)]
-    standing = standing_objects(pixels, mesh, taken=held[0])
-    judged, ground = _judged(pixels, [*objects, *standing], context)
-    regions, small, dropped = other_regions(pixels, mesh, taken=held[0])
+    objects, verdicts = judge(pixels, mesh, context.surroundings)
+    ground = dug_ground(pixels, [one.ground for one in objects], zones=context.zones)
+    judged = _judged(pixels, objects, verdicts, ground=ground, context=context)
+    regions, small, dropped = other_regions(pixels, mesh, taken=ground_of(objects))
     mining = [one for one in judged if one.verdict.mining]
     small_at = points(pixels, [region.index for region in small])
     dropped_at = outlines(pixels, [region.index for region in dropped], aoi=context.aoi)
@@ -145,44 +144,37 @@ def own_site_id(token: str) -> str:
     return f"s-{token}"
 
 
-def _judged(pixels: ChangePixels, objects: Sequence[ConfirmedObject], context: Context) -> tuple[list[_Judged], Ground]:
-    """The objects with what they are, and their ground; old open ground that is no mine is nothing to report."""
+def _judged(
+    pixels: ChangePixels,
+    objects: Sequence[ConfirmedObject],
+    verdicts: Sequence[Verdict],
+    *,
+    ground: Ground,
+    context: Context,
+) -> list[_Judged]:
     drawn = [outlined(pixels, o.ground, at_least_m2=MMU_M2) if o.lasting else o.index for o in objects]
     shapes = outlines(pixels, drawn, aoi=context.aoi)
-    areas = areas_m2(shapes)
-    place = _place(shapes, context.surroundings)
-    described = all_features(pixels, objects, shapes=shapes, areas_ha=areas / M2_PER_HA, place=place)
-    verdicts = [attribute(one) for one in described]
-    kept = [k for k, found in enumerate(objects) if verdicts[k].mining or not found.standing]
-    ground = dug_ground(pixels, [objects[k].ground for k in kept], zones=context.zones)
+    outline = areas_m2(shapes)
+    inside = [min(outline[k] / pixels.area_m2[index].sum(), 1.0) for k, index in enumerate(drawn)]
     spans = {kind: periods(kind, context.monitor) for kind in context.kinds}
-    whole = np.bincount(ground.number, weights=ground.area_m2, minlength=len(kept))
-    judged = [
+    dug = np.bincount(ground.number, weights=ground.area_m2, minlength=len(objects))
+    return [
         _Judged(
-            found=objects[k],
+            found=found,
             shape=shapes[k],
-            area_m2=float(areas[k]),
-            scale=float(areas[k]) / float(whole[number]),
-            error=relative_error(pixels, objects[k].ground),
+            outline_m2=float(outline[k]),
+            area_m2=float(dug[k] * inside[k]),
+            scale=float(inside[k]),
+            error=relative_error(pixels, found.ground),
             verdict=verdicts[k],
-            zone_id=ground.zone_of(number),
+            zone_id=ground.zone_of(k),
             rows={
-                kind: object_periods(pixels, objects[k].ground, spans=held, monitor=context.monitor)
+                kind: object_periods(pixels, found.ground, spans=held, monitor=context.monitor)
                 for kind, held in spans.items()
             },
         )
-        for number, k in enumerate(kept)
+        for k, found in enumerate(objects)
     ]
-    return judged, ground
-
-
-def _place(shapes: NDArray[Any], surroundings: Surroundings | None) -> Setting:
-    """Where each shape lies; NaN where nothing is known."""
-    if surroundings is None or not len(shapes):
-        unknown = np.full(len(shapes), np.nan)
-        return Setting(unknown, unknown, unknown)
-    inside = shapely.point_on_surface(shapes)
-    return surroundings.at(shapely.get_x(inside), shapely.get_y(inside))
 
 
 def _common(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str, object]:
@@ -224,6 +216,7 @@ def _footprint(pixels: ChangePixels, one: _Judged, context: Context) -> dict[str
         "first_seen": from_day(int(pixels.first_seen[one.found.ground].min())),
         "sensors": sensors,
         "scenes": scene_ids,
+        "outline_ha": one.outline_m2 / M2_PER_HA,
     }
 
 
@@ -254,6 +247,7 @@ def _period_rows(one: _Judged, context: Context) -> list[dict[str, object]]:
             "activity": row.activity.value,
             "area_ha": row.area_m2 * one.scale / M2_PER_HA,
             "area_new_ha": row.fresh_m2 * one.scale / M2_PER_HA,
+            "regrown_share": row.regrown_m2 / row.area_m2,
             "observed_share": row.observed_share,
             **context.stamp,
         }

@@ -1,13 +1,13 @@
 """What attribution asks of an object, worked out from its pixels: cover, growth, fate, shape, place.
 
-In: the pixel table, objects, their outlines, and perhaps the lie of the land. Out: `ObjectFeatures`, one per object.
+In: the pixel table, objects, and perhaps the lie of the land. Out: `ObjectFeatures`, one per object.
 Each number says what was seen; what it means is decided in `kernels.attribute`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,14 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from geomon.footprints.objects import ConfirmedObject, known_share
+from geomon.footprints.objects import ConfirmedObject, dug_share, known_share
 from geomon.footprints.outlines import length_m, width_m
 from geomon.footprints.pixels import UNKNOWN, ChangePixels, Floats, Ints, Mesh
 from geomon.kernels.attribute import BARE_PIXEL, SLENDER, TURBID_PIXEL, WET_PIXEL, ObjectFeatures
 from geomon.model import AlertStatus
 from geomon.surroundings import Setting
 
+M2_PER_HA: Final = 10_000.0
 BURST_DAYS: Final = 12
 """What begins within this many days (two or three revisits of five days) began at once."""
 MIXED_REACH_PX: Final = 3.0
@@ -35,18 +36,15 @@ chain: a new road is built in one go and found in pieces. Mines in a row start w
 """
 
 
-def all_features(
-    pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, shapes: NDArray[Any], areas_ha: Floats, place: Setting
-) -> list[ObjectFeatures]:
+def all_features(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, place: Setting) -> list[ObjectFeatures]:
     """Features of each object, in order; `place` holds one entry per object, NaN where unknown."""
     widths = np.array([width_m(pixels, one.index) for one in objects])
-    lengths = np.array([length_m(shape) for shape in shapes])
+    lengths = np.array([length_m(pixels, one.index) for one in objects])
     chains = _chains(pixels, objects, widths=widths, lengths=lengths)
     return [
         _features(
             pixels,
             found,
-            float(areas_ha[k]),
             (float(widths[k]), float(lengths[k]), float(chains[k])),
             (float(place.channel_m[k]), float(place.height_m[k]), float(place.slope_deg[k])),
         )
@@ -57,7 +55,6 @@ def all_features(
 def _features(
     pixels: ChangePixels,
     found: ConfirmedObject,
-    area_ha: float,
     size: tuple[float, float, float],
     place: tuple[float, float, float],
 ) -> ObjectFeatures:
@@ -70,7 +67,7 @@ def _features(
     life = np.where(gone > 0, gone, clear) - pixels.first_seen[index]
     start, burst = _burst(first)
     return ObjectFeatures(
-        area_ha=area_ha,
+        area_ha=float((pixels.area_m2[found.ground] * dug_share(pixels, found.ground)).sum()) / M2_PER_HA,
         bare=_mean(bare),
         water=_mean(water),
         turbid=_mean(turbid),

@@ -33,6 +33,9 @@ darker than the endmembers. Root mean square on the tuning landscapes (`benchmar
 """
 NINETY_FIVE: Final = 1.96
 
+QUARTER: Final = 0.25
+"""Share of a pixel from which it counts as dug (a pit of 6 m across, the usual one; domain.md 1: 3-30 m)."""
+
 ASIDE_DEG: Final = (3.7e-10, 5.3e-10)
 """Centres are asked for a tenth of a millimetre aside, so that one on the common border of two zones lies in one of
 them, not in both."""
@@ -43,7 +46,7 @@ _LEAST: Final = 1e-3  # of a pixel: no object may weigh nothing
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """How an object is reported: its id, outline area over its pixels' dug area, 95 % half width, listed or not."""
+    """How an object is reported: its id, the share of its outline inside the AOI, 95 % half width, listed or not."""
 
     footprint_id: str
     scale: float
@@ -76,7 +79,7 @@ class Ground:
         """Sums by footprint, zone and day: table `ground`.
 
         `zone_id` is "" in the rows that hold the whole footprint, whatever its zones. Each object's areas are scaled
-        so that they add up to its outline's geodesic area; low <= area <= high in every row.
+        to what of its outline lies in the area of interest; low <= area <= high in every row.
         """
         import pandas as pd
 
@@ -114,14 +117,14 @@ def relative_error(pixels: ChangePixels, index: Ints) -> float:
 
 
 def outlined(pixels: ChangePixels, index: Ints, *, at_least_m2: float) -> Ints:
-    """The pixels that draw a site's outline: those dug most, as many as hold the ground that was dug in all of them.
+    """The pixels that draw a site's outline: those of which QUARTER or more was dug, or the MMU of those dug most.
 
-    An outline of every pixel that was touched would be a fifth too large, since its rim is dug in part.
+    The outline says where; it holds undug parts of its rim, and its area is about a fifth more than was dug.
     """
     area, share = pixels.area_m2[index], dug_share(pixels, index)
     order = np.argsort(-share, kind="stable")
-    wanted = max(float((area * share).sum()), at_least_m2)
-    count = int(np.searchsorted(np.cumsum(area[order]), wanted * (1.0 - _ROUNDING))) + 1
+    least = int(np.searchsorted(np.cumsum(area[order]), at_least_m2 * (1.0 - _ROUNDING))) + 1
+    count = max(int((share >= QUARTER).sum()), least)
     return np.sort(index[order[:count]])
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from geomon.footprints.objects import ConfirmedObject, all_of, founded_object, reaches
+from geomon.footprints.objects import ConfirmedObject, founded_object, reaches
 from geomon.footprints.pixels import OPEN_PERCENT, ChangePixels, Ints, Mesh
 from geomon.model import AlertStatus, Period, to_day
 
@@ -31,12 +31,14 @@ OLD_BARE_PERCENT: Final = 20
 def with_history(pixels: ChangePixels, baseline: Period) -> ChangePixels:
     """The table with old ground dated: first seen on the baseline's first day, confirmed on its last.
 
-    Pixels that changed since keep their own dates; what they were before stays in `was_*`.
+    Pixels that changed since keep their own dates; what they were before stays in `was_*`. An alert that was dropped on
+    old ground is forgotten: open ground is what it is.
     """
     old = is_old(pixels)
     first, last = to_day(baseline.start), to_day(baseline.end)
     return replace(
         pixels,
+        alert=np.where(old, np.uint8(AlertStatus.NONE), pixels.alert),
         first_seen=np.where(old, first, pixels.first_seen),
         confirmed_on=np.where(old, last, pixels.confirmed_on),
         last_seen=np.where(old, np.maximum(pixels.last_clear, last), pixels.last_seen),
@@ -51,24 +53,26 @@ def with_history(pixels: ChangePixels, baseline: Period) -> ChangePixels:
 def is_old(pixels: ChangePixels) -> NDArray[np.bool_]:
     """Open in the baseline, and as it was ever since."""
     was_open = pixels.was_bare.astype(np.int64) + pixels.was_water >= OPEN_PERCENT
-    return np.asarray(was_open & (pixels.alert == AlertStatus.NONE))
+    unchanged = (pixels.alert == AlertStatus.NONE) | (pixels.alert == AlertStatus.DROPPED)
+    return np.asarray(was_open & unchanged)
 
 
-def with_old_ground(pixels: ChangePixels, mesh: Mesh, objects: Sequence[ConfirmedObject]) -> list[ConfirmedObject]:
-    """The objects, each with the old open ground that touches it, up to REACH_PX away."""
-    found = list(objects)
+def with_old_ground(pixels: ChangePixels, mesh: Mesh, mines: Sequence[ConfirmedObject]) -> list[ConfirmedObject]:
+    """The mines, each with the old open ground that touches it, up to REACH_PX away."""
+    found = list(mines)
+    ground = np.sort(np.concatenate([*(one.ground for one in mines), np.zeros(0, np.int64)]))
     candidates = np.flatnonzero(is_old(pixels) & (pixels.was_bare >= OLD_BARE_PERCENT))
-    near = _near(pixels, candidates, all_of(objects))
+    near = _near(pixels, candidates, ground)
     if not len(near):
         return found
     owner = np.full(len(pixels), -1, np.int64)
-    for number, one in enumerate(objects):
-        owner[one.index] = number
-    for region in mesh.regions(np.sort(np.concatenate([near, all_of(objects)]))):
+    for number, one in enumerate(mines):
+        owner[one.ground] = number
+    for region in mesh.regions(np.sort(np.concatenate([near, ground]))):
         holders = [number for number in np.unique(owner[region]).tolist() if number >= 0]
         old = region[owner[region] < 0]
         if holders and len(old):
-            largest = max(holders, key=lambda number: (len(objects[number].index), -number))
+            largest = max(holders, key=lambda number: (len(mines[number].index), -number))
             found[largest] = replace(found[largest], old=old)
     return found
 

@@ -16,7 +16,7 @@ import shapely
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.features import shapes
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import binary_dilation, binary_opening, distance_transform_edt
 from shapely.geometry.base import BaseGeometry
 
 from geomon.footprints.pixels import METRES_PER_DEGREE, ChangePixels, Floats, Ints
@@ -79,13 +79,25 @@ def width_m(pixels: ChangePixels, index: Ints) -> float:
     return 4.0 * total / len(index)
 
 
-def length_m(shape: BaseGeometry) -> float:
-    """Longest extent of a lon/lat shape: the longer side of its tightest rectangle, on a plane touching its middle."""
-    middle = np.radians(shape.centroid.y)
-    scale = np.array([METRES_PER_DEGREE * np.cos(middle), METRES_PER_DEGREE])
-    box = shapely.oriented_envelope(shapely.transform(shape, lambda at: at * scale))
+def thick(pixels: ChangePixels, index: Ints) -> Ints:
+    """The rows of a region that lie in or beside a square of three by three of its pixels, ascending."""
+    kept = []
+    for number in np.unique(pixels.lattice[index]):
+        here = index[pixels.lattice[index] == number]
+        mask, west, north = _window(pixels.col[here], pixels.row[here])
+        solid = binary_dilation(binary_opening(mask, np.ones((3, 3))), np.ones((3, 3)))
+        kept.append(here[solid[pixels.row[here] - north, pixels.col[here] - west]])
+    return np.sort(np.concatenate(kept))
+
+
+def length_m(pixels: ChangePixels, index: Ints) -> float:
+    """Longest extent of a region: the longer side of the tightest rectangle around its centres, and one pixel."""
+    lon, lat = pixels.take(index).lonlat()
+    scale = METRES_PER_DEGREE * np.cos(np.radians(lat.mean()))
+    box = shapely.oriented_envelope(shapely.multipoints(np.stack([lon * scale, lat * METRES_PER_DEGREE], axis=1)))
     corners = shapely.get_coordinates(box)
-    return float(np.hypot(*np.diff(corners, axis=0).T).max()) if len(corners) > 1 else 0.0
+    longest = float(np.hypot(*np.diff(corners, axis=0).T).max()) if len(corners) > 1 else 0.0
+    return longest + pixels.lattices[int(pixels.lattice[index[0]])].res_m
 
 
 def _squares(col: Ints, row: Ints) -> BaseGeometry:

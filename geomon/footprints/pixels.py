@@ -193,6 +193,7 @@ def _pixels_of(tile: Tile, layers: Mapping[str, NDArray[Any]]) -> tuple[Lattice,
     again = layers["reopened_on"][row, col] > 0
     for name, later in (("first_seen", "reopened_seen"), ("confirmed_on", "reopened_on")):
         found[name] = np.where(again, layers[later][row, col].astype(np.int64), found[name])
+    found["clear_before"] = np.where(again, 0, found["clear_before"])
     for name in _PERCENTS:
         found[name] = layers[name][row, col].astype(np.uint8)
     bare, turbid, still = (share[row, col] for share in was)

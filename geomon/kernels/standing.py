@@ -6,7 +6,7 @@ ground that stays open when everything around it grows. So are rivers, roads and
 decided over objects, not here.
 
 The model is a linear mixture of green leaf, straw, two kinds of bare ground and turbid water, fractions not negative,
-bands weighted by their noise, solved by coordinate descent (Franc et al. 2005, CAIP, LNCS 3691, 407-414); what the sum
+bands weighted by their noise; of five endmembers every subset is tried, so the solution is exact. What the sum
 lacks of one is shade among plants, and still water where next to no plant is left. Spectra are those of `spectra`.
 """
 
@@ -26,7 +26,7 @@ GREENEST_MONTHS: Final = 3
 """Months of the year that are averaged, the greenest ones: a single month rests on few looks in a cloudy season."""
 BARREN: Final = 0.25
 """Plant share below which darkness is still water and not shade between crowns; set by reasoning."""
-_STEPS: Final = 60
+_ENDMEMBERS: Final = 5
 
 
 def standing(prediction: Prediction, months: NDArray[np.float64], model: SpectralModel, *, min_looks: int) -> Fractions:
@@ -57,20 +57,20 @@ def standing(prediction: Prediction, months: NDArray[np.float64], model: Spectra
 @kernel
 def _standing(prediction: Any, months: Any, model: Any, min_looks: int, found: Any) -> None:
     n_bands = model.floor.shape[0]
-    basis = np.empty((5, n_bands))  # leaf, straw, two kinds of bare ground, turbid water
+    basis = np.empty((_ENDMEMBERS, n_bands))  # leaf, straw, two kinds of bare ground, turbid water
     for b in range(n_bands):
         basis[0, b] = model.leaf[b] / model.floor[b]
         basis[1, b] = model.straw[b] / model.floor[b]
         for m in range(3):
             basis[2 + m, b] = model.mined[m, b] / model.floor[b]
-    gram = basis @ basis.T
+    inverses = _inverses(basis @ basis.T)
     year = np.empty((months.shape[0], n_bands))
     green = np.empty(months.shape[0])
     for p in range(prediction.n.shape[0]):
         if prediction.n[p] < min_looks:
             continue
         _predict(prediction, months, model, p, year, green)
-        share = _unmix(basis, gram, _greenest(year, green, model.floor))
+        share = _unmix(basis, inverses, _greenest(year, green, model.floor))
         plants, bare, turbid = share[0] + share[1], share[2] + share[3], share[4]
         still = max(0.0, 1.0 - share.sum()) if plants < BARREN else 0.0
         total = max(plants + bare + turbid + still, 1.0)
@@ -106,16 +106,42 @@ def _greenest(year: Any, green: Any, floor: Any) -> Any:
 
 
 @kernel
-def _unmix(basis: Any, gram: Any, spectrum: Any) -> Any:
-    """Fractions, none negative, that come nearest to a spectrum."""
+def _inverses(gram: Any) -> Any:
+    """Inverse of the Gram matrix of every subset of endmembers, by bit mask; zero rows where one is left out."""
     n = gram.shape[0]
-    slope = -(basis @ spectrum)
-    share = np.zeros(n)
-    for _ in range(_STEPS):
+    found = np.zeros((1 << n, n, n))
+    for mask in range(1, 1 << n):
+        members = np.array([i for i in range(n) if mask >> i & 1])
+        part = np.empty((len(members), len(members)))
+        for i in range(len(members)):
+            for j in range(len(members)):
+                part[i, j] = gram[members[i], members[j]]
+        inverse = np.linalg.inv(part)
+        for i in range(len(members)):
+            for j in range(len(members)):
+                found[mask, members[i], members[j]] = inverse[i, j]
+    return found
+
+
+@kernel
+def _unmix(basis: Any, inverses: Any, spectrum: Any) -> Any:
+    """Fractions, none negative, that come nearest to a spectrum: the best subset whose least squares are feasible."""
+    n = basis.shape[0]
+    target = basis @ spectrum
+    best = np.zeros(n)
+    most = 0.0
+    share = np.empty(n)
+    for mask in range(1, 1 << n):
+        gain = 0.0
+        feasible = True
         for i in range(n):
-            step = max(share[i] - slope[i] / gram[i, i], 0.0) - share[i]
-            if step != 0.0:
-                share[i] += step
-                for j in range(n):
-                    slope[j] += step * gram[i, j]
-    return share
+            total = 0.0
+            for j in range(n):
+                total += inverses[mask, i, j] * target[j]
+            share[i] = total
+            feasible &= total >= 0.0
+            gain += total * target[i]
+        if feasible and gain > most:
+            most = gain
+            best[:] = share
+    return best

@@ -123,7 +123,8 @@ def test_bare_ground_and_water_that_accretes_is_mining() -> None:
 @pytest.mark.parametrize(("features", "confuser"), LOOK_ALIKES.values(), ids=LOOK_ALIKES)
 def test_look_alikes_are_called_by_name(features: ObjectFeatures, confuser: Confuser) -> None:
     """A dry block of one date is a farm, what greens soon a burn, long and thin a road, water alone a flood, sand and
-    mud that go a sandbank, dry ground that stays a settlement, and what resembles none is unknown: nobody guesses."""
+    mud that go a sandbank, dry ground that stays a settlement, and what resembles none is unknown: nobody guesses.
+    """
     verdict = attribute(features)
     assert not verdict.mining
     assert verdict.confuser == confuser
@@ -210,7 +211,8 @@ def test_types_follow_the_water() -> None:
 @pytest.mark.parametrize("name", ["wet_share", "turbid_share", "mixed_share", "bare", "persistence"])
 def test_more_never_makes_it_less_of_a_mine(name: str, features: ObjectFeatures, other: float) -> None:
     """More water, turbid water, mixture, bare ground and looks that show it: none lowers the probability, all else
-    equal."""
+    equal.
+    """
     low, high = sorted((getattr(features, name), other))
     assert probability(replace(features, **{name: low})) <= probability(replace(features, **{name: high}))
 
@@ -231,6 +233,13 @@ def test_a_burst_says_less_the_longer_nothing_was_seen_before_it(features: Objec
     assert probability(blind) == probability(replace(features, burst_share=0.75, burst_gap_days=0.0))
 
 
+@given(features=anything, other=st.floats(0, 500))
+def test_a_larger_object_is_no_less_of_a_mine(features: ObjectFeatures, other: float) -> None:
+    """Houses, road ends and field corners are small: a larger area never lowers the probability, all else equal."""
+    low, high = sorted((features.area_ha, other))
+    assert probability(replace(features, area_ha=low)) <= probability(replace(features, area_ha=high))
+
+
 @given(features=anything, other=days)
 def test_longer_growth_never_makes_it_less_of_a_mine(features: ObjectFeatures, other: float) -> None:
     """The longer it grew the more it is a mine, all else equal."""
@@ -238,7 +247,7 @@ def test_longer_growth_never_makes_it_less_of_a_mine(features: ObjectFeatures, o
     assert probability(replace(features, growth_days=low)) <= probability(replace(features, growth_days=high))
 
 
-@given(features=anything, other=lengths)
+@given(features=anything, other=widths)
 def test_a_wider_object_is_no_less_of_a_mine(features: ObjectFeatures, other: float) -> None:
     """At the same length the wider object is never less of a mine: it is less of a road."""
     low, high = sorted((features.width_m, other))
@@ -282,8 +291,7 @@ def test_what_is_not_known_of_a_place_says_nothing(features: ObjectFeatures) -> 
 
 @given(features=anything)
 def test_places_weigh_little(features: ObjectFeatures) -> None:
-    """All that is known of a place together raises the log odds by at most 0.6 and lowers them by less than 1, less than
-    one mark of water does."""
+    """All that is known of a place together raises the log odds by at most 0.6 and lowers them by less than 1."""
     total = sum(weight for weight, _ in rules._place_terms(features))
     assert -1.0 < total <= 0.6
 

@@ -17,10 +17,13 @@ from geomon.kernels.quality import (
     NODATA,
     SHADOW_BUFFER_PX,
     SHADOW_CORE_PX,
+    contestable,
     dilate,
+    is_ground,
     opening,
     quality_from_scl,
 )
+from geomon.kernels.spectra import NODATA_REFLECTANCE, UNIT, spectral_model
 
 VEGETATION, CLOUD, SHADOW = 4, 9, 3
 masks = hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40))
@@ -148,6 +151,68 @@ def test_what_the_mission_is_about_is_clear(code: int) -> None:
 def test_an_overcast_scene_is_clouded(code: int) -> None:
     """Saturated, shadow, cloud, cirrus and snow classes from edge to edge leave no pixel."""
     assert (quality_from_scl(sky(20, 20, code)) == CLOUDED).all()
+
+
+def mixed(ground: np.ndarray, white: float) -> tuple[np.ndarray, np.ndarray]:
+    """Blue and red of a ground under a share of white cloud, as reflectance is stored."""
+    cloud = spectral_model(("blue", "red")).white
+    blue, red = np.rint((ground + white * (cloud - ground)) / UNIT).astype(np.int16)
+    return np.array([blue]), np.array([red])
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2])
+def test_bare_and_turbid_ground_is_ground(kind: int) -> None:
+    """Bright sand, red soil and turbid water pass for ground: a pit must not hide behind its brightness."""
+    ground = spectral_model(("blue", "red")).mined[kind]
+    assert is_ground(*mixed(ground, 0.0), unit=UNIT).all()
+
+
+@given(white=st.floats(0.2, 1.0), kind=st.sampled_from(("bright", "red", "turbid", "straw", "leaf")))
+def test_cloud_is_never_ground(white: float, kind: str) -> None:
+    """From a fifth of white on, whatever lies below is cloud; leaves are not ground under any sky."""
+    model = spectral_model(("blue", "red"))
+    spectra = dict(zip(("bright", "red", "turbid"), model.mined, strict=False), straw=model.straw, leaf=model.leaf)
+    assert not is_ground(*mixed(spectra[kind], white), unit=UNIT).any()
+    assert not is_ground(*mixed(model.leaf, 1.0 - white), unit=UNIT).any()
+
+
+def test_no_data_and_darkness_are_not_ground() -> None:
+    """A missing band or next to no light says nothing about the ground."""
+    blue = np.array([NODATA_REFLECTANCE, 600, -900, 100], np.int16)
+    red = np.array([3000, NODATA_REFLECTANCE, -900, 400], np.int16)
+    assert not is_ground(blue, red, unit=UNIT).any()
+
+
+@pytest.mark.parametrize(("code", "open_to"), [(8, True), (9, True), (1, False), (3, False), (10, False), (11, False)])
+def test_only_cloud_classes_are_contested(code: int, open_to: bool) -> None:
+    """A spectrum may overrule medium and high cloud; never saturation, shadow, cirrus or snow, never a clear class."""
+    scl = sky(50, 60)
+    paint(scl, 10, 15, 25, code)
+    expected = np.zeros((50, 60), np.bool_)
+    expected[10:35, 15:40] = open_to
+    assert np.array_equal(contestable(scl), expected)
+
+
+def test_deep_cloud_and_shadow_are_not_contested() -> None:
+    """An overcast tile has nothing to contest, a cloud's edge has HALO_PX of it, and a shadow's margin has none."""
+    assert not contestable(sky(40, 40, CLOUD)).any()
+    scl = sky(60, 60, CLOUD)
+    scl[:, :HALO_PX] = VEGETATION
+    assert np.array_equal(contestable(scl), np.broadcast_to(np.arange(60) < HALO_PX, (60, 60)))
+    paint(scl, 20, -SHADOW_CORE_PX, SHADOW_CORE_PX, SHADOW)
+    assert not contestable(scl)[20 : 20 + SHADOW_CORE_PX, :SHADOW_BUFFER_PX].any()
+
+
+@given(seed=st.integers(0, 2**32 - 1), row=st.integers(1, 39), col=st.integers(1, 59))
+def test_what_is_contested_does_not_depend_on_the_tiling(seed: int, row: int, col: int) -> None:
+    """Four windows with their halo contest what the whole scene does."""
+    scl = blotches(np.random.default_rng(seed), (40 + 2 * HALO_PX, 60 + 2 * HALO_PX))
+    halo = 2 * HALO_PX
+    parts = [
+        [contestable(scl[rows, cols]) for cols in (slice(0, col + halo), slice(col, None))]
+        for rows in (slice(0, row + halo), slice(row, None))
+    ]
+    assert np.array_equal(np.block(parts), contestable(scl))
 
 
 @pytest.mark.parametrize("shape", [(2 * HALO_PX, 99), (99, 2 * HALO_PX), (5, 5)])

@@ -93,6 +93,7 @@ class Twin:
     alert: AlertStatus = AlertStatus.NONE
     score: int = 0
     against: int = 0
+    clear_before: int = 0
     first_seen: int = 0
     confirmed_on: int = 0
     last_seen: int = 0
@@ -116,7 +117,7 @@ class Twin:
         if np.isnan(ratio):
             return
         self.n_clear += 1
-        self.last_clear = day
+        before, self.last_clear = self.last_clear, day
         hit = ratio >= sq.HIT
         if self.alert == AlertStatus.CONFIRMED:
             self.count(ratio)
@@ -128,6 +129,7 @@ class Twin:
                     return
             if self.score == 0:
                 self.alert, self.first_seen, self.verdicts, self.proof = AlertStatus.CANDIDATE, day, [], [0, 0, 0]
+                self.clear_before = before
                 self.against = self.n_hits = self.n_after = 0
             self.count(ratio)
             self.rise(hit, shows, day)
@@ -168,7 +170,7 @@ class Twin:
         if not proven and (late or self.score == 0):
             self.alert, self.score = AlertStatus.DROPPED, 0
             if self.n_hits == 1:
-                self.alert, self.first_seen, self.last_seen = AlertStatus.NONE, 0, 0
+                self.alert, self.clear_before, self.first_seen, self.last_seen = AlertStatus.NONE, 0, 0, 0
                 self.n_hits = self.n_after = 0
                 self.proof = [0, 0, 0]
 
@@ -272,7 +274,7 @@ def test_one_refuted_look_leaves_no_trace() -> None:
     """One look's evidence that the next looks deny was a shadow: no alert, no dates, only the looks counted."""
     state = climb(YES, NO, NO)
     assert status(state) == AlertStatus.NONE
-    dates = (state.first_seen, state.confirmed_on, state.last_seen, state.proof)
+    dates = (state.clear_before, state.first_seen, state.confirmed_on, state.last_seen, state.proof)
     assert not any(date.any() for date in dates)
     assert state.n_clear[0] == 3
 
@@ -285,6 +287,23 @@ def test_two_refuted_looks_are_dropped() -> None:
     again = climb(YES, state=state, first=START + 100)
     assert status(again) == AlertStatus.CANDIDATE
     assert (again.first_seen[0], again.n_hits[0], again.n_after[0]) == (START + 100, 1, 1)
+
+
+def test_the_look_before_is_the_last_clear_one() -> None:
+    """What was last seen clear before the evidence is kept, cloud in between or not; where nothing was, it is zero."""
+    assert climb(YES).clear_before[0] == 0
+    assert climb(NAN, YES, YES, YES).clear_before[0] == 0
+    assert climb(UNSURE, NO, YES, YES).clear_before[0] == START + WEEK
+    assert climb(NO, NAN, NAN, YES, NAN, YES, YES, NO).clear_before[0] == START
+
+
+def test_the_look_before_is_forgotten_with_its_run() -> None:
+    """A shadow's day before goes with the shadow; a run that was dropped keeps its own until a new one begins."""
+    assert climb(NO, YES, NO, NO).clear_before[0] == 0
+    dropped = climb(NO, YES, YES, NO, NO, NO, NO)
+    assert (status(dropped), dropped.clear_before[0]) == (AlertStatus.DROPPED, START)
+    again = climb(YES, state=dropped, first=START + 100)
+    assert again.clear_before[0] == START + 6 * WEEK
 
 
 # ---------------------------------------------------------------- waiting
@@ -403,6 +422,7 @@ def test_first_seen_is_never_rewritten_once_confirmed(seed: int) -> None:
         held = before.alert == AlertStatus.CONFIRMED
         assert (after.alert[held] == AlertStatus.CONFIRMED).all()
         assert (after.first_seen[held] == before.first_seen[held]).all()
+        assert (after.clear_before[held] == before.clear_before[held]).all()
         assert (after.confirmed_on[held] == before.confirmed_on[held]).all()
         again = held & (before.reopened_on != after.reopened_on)
         assert (before.gone_on[again] > 0).all()
@@ -417,6 +437,7 @@ def test_dates_are_in_order(seed: int) -> None:
     for look, _, after in states(random_looks(seed)):
         confirmed = after.alert == AlertStatus.CONFIRMED
         assert (after.confirmed_on > 0).tolist() == confirmed.tolist()
+        assert (after.clear_before <= after.first_seen).all()
         assert (after.first_seen <= after.last_seen).all()
         assert (after.last_seen <= after.last_clear).all()
         assert (after.last_clear <= look.day).all()
