@@ -138,13 +138,12 @@ def read_mapped(root: Path, recipe: Recipe) -> Mapped:
 
 
 def read_judged(root: Path, truth: Truth) -> list[tuple[float, bool]]:
-    """Every confirmed object of the register, rejected ones too: probability told, and whether a tenth of it was dug."""
+    """Every confirmed object, rejected ones too: probability told, and whether a tenth of it was dug."""
     with rasterio.open(root / "truth" / "fraction_new.tif") as source:
         grid, crs = source.transform, source.crs
     frame = geopandas.read_file(root / "store" / "latest" / "sites.geojson")
-    number = _burn(
-        (frame if frame.empty else frame.to_crs(crs)).geometry, range(1, len(frame) + 1), truth.ever.shape, grid
-    )
+    shapes = (frame if frame.empty else frame.to_crs(crs)).geometry
+    number = _burn(shapes, range(1, len(frame) + 1), truth.ever.shape, grid)
     pixels = np.bincount(number.ravel(), minlength=len(frame) + 1)[1:]
     dug = np.bincount(number.ravel(), weights=truth.ever.ravel(), minlength=len(frame) + 1)[1:]
     seen = pixels > 0

@@ -81,7 +81,7 @@ class _Ground:
     The last look without evidence was on `begun`, the first with it on `first`; it was overgrown on `gone` (0: never).
     """
 
-    area: Floats
+    dug: Floats
     begun: Ints
     first: Ints
     gone: Ints
@@ -116,24 +116,24 @@ def _row(
 ) -> ObjectPeriod:
     """One period, judged by what was known at its end."""
     start, end = to_day(span.start), to_day(span.end)
-    area, first = ground.area, ground.first
+    dug, first = ground.dug, ground.first
     older, known = first < start, first <= end
     fresh = known & ~older
-    dated = float((area * _part_since(ground, start))[fresh].sum())
-    regrown = float(area[known & (ground.gone > 0) & (ground.gone <= end)].sum())
-    before, so_far = float(area[older].sum()), float(area[known].sum())
+    dated = float((dug * _part_since(ground, start))[fresh].sum())
+    regrown = float(dug[known & (ground.gone > 0) & (ground.gone <= end)].sum())
+    before, so_far = float(dug[older].sum()), float(dug[known].sum())
     looks = ground.seen[known][:, [month for month in months if month < ground.seen.shape[1]]].sum(axis=1)
     if fresh.any() and not older.any():
         activity = Activity.NEW
     elif dated >= FRESH_M2:
         activity = _working(dated, before, rows)
-    elif _seen_share(area[known], looks, needed) < SEEN_SHARE:
+    elif _seen_share(dug[known], looks, needed) < SEEN_SHARE:
         activity = Activity.NOT_OBSERVED
     else:
         grown = regrown >= REGROWN_SHARE * so_far
         activity = Activity.REVEGETATING if grown else Activity.PREVIOUSLY_ACTIVE
-    share = _seen_share(area[known], looks, 1)
-    return ObjectPeriod(span, activity, so_far, float(area[fresh].sum()), share, dated, regrown)
+    share = _seen_share(dug[known], looks, 1)
+    return ObjectPeriod(span, activity, so_far, float(dug[fresh].sum()), share, dated, regrown)
 
 
 def _working(dated: float, before: float, rows: Sequence[ObjectPeriod]) -> Activity:
@@ -149,7 +149,7 @@ def _ground(pixels: ChangePixels, index: Ints, monitor: Period) -> _Ground:
     first, before = pixels.first_seen[index], pixels.clear_before[index]
     known = np.maximum(before, _last_month_before(seen, first, monitor))
     return _Ground(
-        area=pixels.area_m2[index] * np.maximum(dug_share(pixels, index), _LEAST),
+        dug=pixels.area_m2[index] * np.maximum(dug_share(pixels, index), _LEAST),
         begun=np.where(before > 0, np.minimum(known, first - 1), first - 1),  # not known: take the day itself
         first=first,
         gone=np.where(pixels.dug_on[index] > 0, pixels.gone_on[index], 0),

@@ -40,6 +40,8 @@ def judge(
         objects += [one for one, _ in beside]
         verdicts += [verdict for _, verdict in beside]
         objects[k] = _without(pixels, mesh, objects[k], ground_of([one for one, _ in beside]))
+    verdicts = [verdict for one, verdict in zip(objects, verdicts, strict=True) if len(one.index)]
+    objects = [one for one in objects if len(one.index)]
     mines = [k for k, verdict in enumerate(verdicts) if verdict.mining]
     for k, whole in zip(mines, with_old_ground(pixels, mesh, [objects[k] for k in mines]), strict=True):
         objects[k] = whole
@@ -59,10 +61,12 @@ def _mines_on(
 
 
 def _without(pixels: ChangePixels, mesh: Mesh, line: ConfirmedObject, taken: Ints) -> ConfirmedObject:
-    """The line less some of its ground; where less than the MMU is left, under the line's own identity."""
+    """The line less some of its ground, under an identity of its own; empty where less than the MMU is left."""
+    if not len(taken):
+        return line
     left = np.setdiff1d(line.index, taken)
-    if not len(taken) or not reaching(pixels, mesh, left):
-        return replace(line, index=left) if len(left) else line
+    if not reaching(pixels, mesh, left):
+        return replace(line, index=left[:0])
     return replace(confirmed_object(pixels, mesh, left), rim=line.rim)
 
 
