@@ -28,7 +28,8 @@ COL, ROW = 60_000, -55_000
 @dataclass(frozen=True)
 class Px:
     """One pixel; `seen` are the months of the monitor in which it was seen clear, `before` its last clear look before
-    the first evidence, `was` its bare ground, turbid and still water in the baseline; without an alert it never changed
+    the first evidence, `dug` the day from which it counts as dug, `was` its bare ground, turbid and still water in the
+    baseline; without an alert it never changed
     """
 
     col: int
@@ -42,6 +43,7 @@ class Px:
     turbid: int = 10
     before: date | None = None
     gone: date | None = None
+    dug: date | None = None
     hits: int = 9
     was: tuple[int, int, int] = (0, 0, 0)
     seen: tuple[int, ...] = tuple(range(18))
@@ -100,6 +102,7 @@ def values_of(px: Px) -> dict[str, int]:
         "confirmed_on": proof_of(px)[-1],
         "last_seen": to_day(px.last),
         "gone_on": day_or_never(px.gone),
+        "dug_on": day_or_never(px.dug),
         "n_hits": px.hits,
         "n_after": 10,
         "bare": px.bare,

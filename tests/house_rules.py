@@ -15,7 +15,7 @@ from pathlib import Path
 MAX_MODULE_LINES = 350
 MAX_FUNCTION_LINES = 60
 MAX_PARAMETERS = 7
-MAX_TOTAL_LINES = 8000
+MAX_TOTAL_LINES = 8_700
 
 KERNELS_MAY_IMPORT = {"numpy", "scipy", "skimage", "numba", "geomon"}
 NETWORK_MODULES = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "urllib", "urllib3"}

@@ -10,12 +10,10 @@ from geomon.footprints import delineate, gather
 from geomon.footprints.features import CHAIN_DAYS, all_features
 from geomon.footprints.history import with_history
 from geomon.footprints.objects import confirmed_objects
-from geomon.footprints.outlines import outlines
 from geomon.footprints.pixels import Mesh
-from geomon.grid import areas_m2
 from geomon.kernels.attribute import attribute
 from geomon.surroundings import Setting
-from tests._change import BASELINE, block, context, tiled, window
+from tests._change import BASELINE, block, context, tiled
 
 DAY = date(2022, 9, 1)
 BARE, POND = {"bare": 90, "water": 0, "turbid": 0}, {"bare": 0, "water": 90, "turbid": 60}
@@ -25,10 +23,9 @@ def features_of(pixels, place=None):
     """Features of every confirmed object, in the order of the table."""
     table = with_history(gather(tiled(pixels)), BASELINE)
     objects = confirmed_objects(table, Mesh(table))
-    shapes = outlines(table, [one.index for one in objects], aoi=window(-500, -500, 1000, 1000))
     unknown = np.full(len(objects), np.nan)
     place = Setting(unknown, unknown, unknown) if place is None else place
-    return all_features(table, objects, shapes=shapes, areas_ha=areas_m2(shapes) / 1e4, place=place)
+    return all_features(table, objects, place=place)
 
 
 def one(pixels):

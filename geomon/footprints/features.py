@@ -31,8 +31,10 @@ CHAIN_WIDTH_M: Final = 28.0
 BARE_CHAIN: Final = 0.15
 CHAIN_GAP_PX: Final = 5.0
 CHAIN_DAYS: Final = 90
+BLIND_DAYS: Final = 90
 """Bare pieces narrower than this or slender, with gaps of at most this many pixels, begun within this many days, make a
-chain: a new road is built in one go and found in pieces. Mines in a row start when they like.
+chain: a new road is built in one go and found in pieces. Mines in a row start when they like; where nothing was seen
+for long, all begin at once.
 """
 
 
@@ -123,7 +125,7 @@ def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths:
     pieces = [objects[k].index for k in thin] + _scraps(pixels, objects)
     if len(pieces) < 2 or not thin:
         return chains
-    begun = np.array([np.median(pixels.first_seen[piece]) for piece in pieces])
+    begun = np.array([_begun(pixels, piece) for piece in pieces])
     rows = np.concatenate(pieces)
     owner = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
     step = np.array([lattice.res_m for lattice in pixels.lattices])[pixels.lattice[rows]]
@@ -139,6 +141,13 @@ def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths:
             if piece < len(thin):
                 chains[thin[piece]] = max(float(lengths[thin[piece]]), extent)
     return chains
+
+
+def _begun(pixels: ChangePixels, index: Ints) -> float:
+    """Median day of the first evidence; NaN, which is near no other day, where it came after BLIND_DAYS unseen."""
+    first, before = pixels.first_seen[index], pixels.clear_before[index]
+    unseen = float(np.median(np.where(before > 0, first - before, 0)))
+    return float(np.median(first)) if unseen <= BLIND_DAYS else float("nan")
 
 
 def _is_thin(pixels: ChangePixels, one: ConfirmedObject, width: float, length: float) -> bool:
