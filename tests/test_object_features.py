@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geomon.footprints import delineate, gather
-from geomon.footprints.features import CHAIN_DAYS, all_features
+from geomon.footprints.features import BLIND_DAYS, CHAIN_DAYS, all_features
 from geomon.footprints.history import with_history
 from geomon.footprints.objects import confirmed_objects
 from geomon.footprints.pixels import Mesh
@@ -160,6 +160,14 @@ def test_thin_pieces_of_different_dates_are_no_line():
     assert all(each.chain_m == each.length_m for each in found)
     assert all(each.length_m == pytest.approx(120, abs=2) for each in found)
     assert not any("line" in reason for each in found for reason in attribute(each).reasons)
+
+
+@pytest.mark.parametrize(("unseen", "linked"), [(10, True), (BLIND_DAYS, True), (BLIND_DAYS + 1, False)])
+def test_what_began_unseen_is_no_line(unseen, linked):
+    """After a season without a clear look all begins on one day: such pieces are each as long as themselves."""
+    found = features_of(pieces([DAY] * 5, before=DAY - timedelta(unseen)))
+    assert all((each.chain_m > 700) == linked for each in found)
+    assert linked or all(each.chain_m == each.length_m for each in found)
 
 
 def test_scraps_between_pieces_hold_a_line_together():

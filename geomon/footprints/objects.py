@@ -41,9 +41,11 @@ NONE_SHOWN), the smallest share that counts as dug here.
 REGION_PX: Final = 64
 REGION_DAYS: Final = 45
 REGION_SHARE: Final = 0.08
+REGION_TURBID: Final = 10
 STAND_OUT: Final = 0.15
-"""Where 8 % of a block of 640 m changed within 45 days either way, the year did it: late rains bare the soil of whole
-savannas. Dug ground stands out by 0.15 of a pixel against what the others show. 3 ha newly dug in three months is more
+"""Where 8 % of a block of 640 m changed within 45 days either way and holds no turbid water (10 percent, as
+`kernels.attribute.TURBID_PIXEL`), the year did it: late rains bare the soil of whole savannas. Dug ground stands out by
+0.15 of a pixel against what the others show, or shows as fully dug. 3 ha newly dug in three months is more
 than any site of 77 workers (domain.md 1) and what mechanised ones show stands out. The block is one of the lattice, not
 of a tile. Set on landscapes of a second simulator with other physics, half of whose savanna changed in one such year.
 """
@@ -102,8 +104,9 @@ def confirmed_objects(pixels: ChangePixels, mesh: Mesh) -> list[ConfirmedObject]
     """
     confirmed = pixels.alert == AlertStatus.CONFIRMED
     lasting = is_lasting(pixels)
-    dug = [r for r in mesh.regions(np.flatnonzero(confirmed & lasting & ~is_faint(pixels))) if reaches(pixels, r)]
-    rims = _rims(pixels, dug, confirmed & lasting)
+    ground = confirmed & lasting & ~is_regional(pixels)
+    dug = [r for r in mesh.regions(np.flatnonzero(ground & ~is_faint(pixels))) if reaches(pixels, r)]
+    rims = _rims(pixels, dug, ground)
     confirmed[np.concatenate([*dug, *rims, np.zeros(0, np.int64)])] = False
     left = [r for r in mesh.regions(np.flatnonzero(confirmed)) if reaches(pixels, r)]
     return [
@@ -153,19 +156,17 @@ def is_lasting(pixels: ChangePixels) -> NDArray[np.bool_]:
 
 
 def is_faint(pixels: ChangePixels) -> NDArray[np.bool_]:
-    """Too little of the pixel is bare or water to be dug, or no more than all the land around it that changed with it.
+    """Too little of the pixel is bare or water to be dug; never so where the detector tells no shares."""
+    little = _shown_share(pixels, np.arange(len(pixels))) < DUG_SHARE
+    return np.asarray((pixels.bare != UNKNOWN) & (pixels.dug_on == 0) & little)
 
-    Never so where the detector tells no shares.
-    """
+
+def is_regional(pixels: ChangePixels) -> NDArray[np.bool_]:
+    """Dry pixels that show no more than all the dry land around them that changed when they did."""
     shown = _shown_share(pixels, np.arange(len(pixels)))
-    little = (shown < DUG_SHARE) & (pixels.dug_on == 0)
-    return np.asarray((pixels.bare != UNKNOWN) & (little | (shown < _regional_share(pixels, shown) + STAND_OUT)))
-
-
-def _regional_share(pixels: ChangePixels, shown: Floats) -> Floats:
-    """Median share shown by the confirmed pixels of the block that changed when this one did; -1 where they are few."""
-    share = np.full(len(pixels), -1.0)
-    rows = np.flatnonzero(pixels.alert == AlertStatus.CONFIRMED)
+    dry = (pixels.alert == AlertStatus.CONFIRMED) & (pixels.turbid < REGION_TURBID) & (pixels.bare != UNKNOWN)
+    found = np.zeros(len(pixels), bool)
+    rows = np.flatnonzero(dry)
     col, row = pixels.col[rows] // REGION_PX, pixels.row[rows] // REGION_PX
     order = np.lexsort((pixels.first_seen[rows], col, row, pixels.lattice[rows]))
     rows, block = rows[order], np.stack([pixels.lattice[rows], row, col])[:, order]
@@ -174,10 +175,10 @@ def _regional_share(pixels: ChangePixels, shown: Floats) -> Floats:
         first = pixels.first_seen[held]
         low = np.searchsorted(first, first - REGION_DAYS, "left")
         high = np.searchsorted(first, first + REGION_DAYS, "right")
-        wide = high - low >= REGION_SHARE * REGION_PX**2
-        if wide.any():
-            share[held[wide]] = float(np.median(shown[held[wide]]))
-    return share
+        wide = held[high - low >= REGION_SHARE * REGION_PX**2]
+        if len(wide):
+            found[wide] = shown[wide] < min(float(np.median(shown[wide])) + STAND_OUT, ALL_SHOWN)
+    return found
 
 
 def other_regions(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> tuple[list[Region], list[Region], list[Region]]:
