@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 Spans = Sequence[tuple[PeriodKind, Period]]
 
 M2_PER_HA: Final = 10_000.0
+FRESH_M2: Final = 120.0
+"""Ground that must be newly dug in a period before a site counts as active: more than any one pixel of 10 m can hold
+(measured for `footprints.activity.FRESH_M2`)."""
 AREA_STEP_PX: Final = 32
 """Pixel areas of whole zones are taken once per block of this side: across 320 m of UTM they change by less than
 3e-6."""
@@ -151,17 +154,21 @@ class _Site:
     footprint_id: str
     zones: frozenset[str]
     days: tuple[date, ...]
+    areas_m2: tuple[float, ...]
 
     def fresh_in(self, period: Period) -> bool:
-        return any(day in period for day in self.days)
+        """Whether it is first seen in the period, or enough of its ground is."""
+        fresh = sum(area for day, area in zip(self.days, self.areas_m2, strict=True) if day in period)
+        return min(self.days) in period or fresh >= FRESH_M2
 
 
 def _sites(ground: pd.DataFrame) -> list[_Site]:
     """Each footprint counts in every zone that holds its anchor: in a partition that is exactly one."""
     sites = []
     for footprint_id, rows in ground.groupby("footprint_id", sort=True):
-        days = rows.loc[rows["zone_id"] == "", "first_seen"]
-        sites.append(_Site(str(footprint_id), frozenset(rows.loc[rows["anchor"], "zone_id"]), tuple(days)))
+        whole = rows[rows["zone_id"] == ""]
+        zones = frozenset(rows.loc[rows["anchor"], "zone_id"])
+        sites.append(_Site(str(footprint_id), zones, tuple(whole["first_seen"]), tuple(whole["area_m2"])))
     return sites
 
 

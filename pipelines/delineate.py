@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from geomon.footprints import ChangePixels, Context, Delineation, delineate, gather
 from geomon.grid import Tile
 from geomon.store import Store
-from geomon.surroundings import load_surroundings
+from geomon.surroundings import Surroundings, load_surroundings
 from pipelines.observe import Observed
 from pipelines.tile import TileTask
 
@@ -38,8 +38,7 @@ def delineate_run(observed: Observed, tasks: Sequence[TileTask], *, run_id: str)
     """Delineate all objects and write their tables; rows by table."""
     store = Store(observed.store)
     pixels: ChangePixels = gather(_layers(store, tasks))
-    paths = observed.config.context_paths
-    around = load_surroundings(paths.get("dem"), paths.get("rivers"), aoi=observed.aoi.geometry)
+    around = surroundings_of(observed)
     context = Context(
         aoi_name=observed.aoi.name,
         aoi=observed.aoi.geometry,
@@ -55,6 +54,12 @@ def delineate_run(observed: Observed, tasks: Sequence[TileTask], *, run_id: str)
     frames = {table: getattr(found, field) for table, field in TABLES.items()}
     store.save_stage(run_id, STAGE, frames=frames, record={"run_id": run_id})
     return {table: len(frame) for table, frame in frames.items()}
+
+
+def surroundings_of(observed: Observed) -> Surroundings | None:
+    """The lie of the land that the config names; asked before detection, so that a wrong file costs no one a night."""
+    paths = observed.config.context_paths
+    return load_surroundings(paths.get("dem"), paths.get("rivers"), aoi=observed.aoi.geometry)
 
 
 def _layers(store: Store, tasks: Sequence[TileTask]) -> Iterator[tuple[Tile, Mapping[str, NDArray[Any]]]]:

@@ -43,6 +43,7 @@ _AFTER_DETECTION = frozenset(
         "simulate",
         "sites",
         "store",
+        "surroundings",
         "tables",
         "zones",
     }

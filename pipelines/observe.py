@@ -104,6 +104,9 @@ def _identity(zone: Zone) -> list[object]:
 
 def _content(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"context: {path} must be a plain file, but is none. Correct the config.")
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as err:
         raise ConfigError(f"context: {path} must be a readable file, but: {err.strerror}. Correct the config.") from err

@@ -98,6 +98,7 @@ def _work(request: Request, observed: Observed, watch: Watch) -> Report:
     began, started, only = monotonic(), job.stamp(), request.only
     store, tasks = Store(request.store), detect.plan_tasks(observed)
     found = None
+    delineate.surroundings_of(observed)  # a wrong file of context is told now, not after hours of detection
     if only in (None, "detect"):
         with job.stage("detect", tiles=len(tasks)) as facts:
             found = detect.detect(observed, tasks, progress=watch.tiles)

@@ -150,7 +150,7 @@ def _ground(pixels: ChangePixels, index: Ints, monitor: Period) -> _Ground:
     known = np.maximum(before, _last_month_before(seen, first, monitor))
     return _Ground(
         dug=pixels.area_m2[index] * np.maximum(dug_share(pixels, index), _LEAST),
-        begun=np.where(before > 0, np.minimum(known, first - 1), first - 1),  # not known: take the day itself
+        begun=np.where(known > 0, np.minimum(known, first - 1), first - 1),  # not known: take the day itself
         first=first,
         gone=np.where(pixels.dug_on[index] > 0, pixels.gone_on[index], 0),
         seen=seen,

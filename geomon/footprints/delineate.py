@@ -262,7 +262,7 @@ def _alerts(
     shapes = [one.shape for one in judged]
     rows = [
         _life(pixels, one.found.index, alert_id=f"a-{one.found.token}", status=AlertStatus.CONFIRMED)
-        | {"confirmed_on": from_day(one.found.confirmed_on), "area_ha": one.area_m2 / M2_PER_HA}
+        | {"confirmed_on": from_day(one.found.confirmed_on), "area_ha": one.outline_m2 / M2_PER_HA}
         | {"confuser": None if one.verdict.confuser is None else one.verdict.confuser.value}
         for one in judged
     ]

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from geomon.footprints.objects import ConfirmedObject, dug_share, known_share
-from geomon.footprints.outlines import length_m, width_m
+from geomon.footprints.outlines import extent_m, length_m, width_m
 from geomon.footprints.pixels import UNKNOWN, ChangePixels, Floats, Ints, Mesh
 from geomon.kernels.attribute import BARE_PIXEL, SLENDER, TURBID_PIXEL, WET_PIXEL, ObjectFeatures
 from geomon.model import AlertStatus
@@ -32,6 +32,7 @@ BARE_CHAIN: Final = 0.15
 CHAIN_GAP_PX: Final = 5.0
 CHAIN_DAYS: Final = 90
 BLIND_DAYS: Final = 90
+NEVER: Final = 9999
 """Bare pieces narrower than this or slender, with gaps of at most this many pixels, begun within this many days, make a
 chain: a new road is built in one go and found in pieces. Mines in a row start when they like; where nothing was seen
 for long, all begin at once.
@@ -101,9 +102,14 @@ def _burst(first: Ints) -> tuple[int, float]:
 
 def _gap(pixels: ChangePixels, index: Ints, start: int) -> float:
     """Median days between the last clear look before and the first evidence, of the pixels of a burst."""
-    first, before = pixels.first_seen[index], pixels.clear_before[index]
-    held = (first >= start) & (first <= start + BURST_DAYS) & (before > 0)
-    return float(np.median((first - before)[held])) if held.any() else 0.0
+    first = pixels.first_seen[index]
+    return float(np.median(_unseen(pixels, index)[(first >= start) & (first <= start + BURST_DAYS)]))
+
+
+def _unseen(pixels: ChangePixels, index: Ints) -> Ints:
+    """Days without a clear look before the first evidence; NEVER where there was none."""
+    before = pixels.clear_before[index]
+    return np.where(before > 0, pixels.first_seen[index] - before, NEVER)
 
 
 def _mixed_share(pixels: ChangePixels, index: Ints, bare: NDArray[np.bool_], wet: NDArray[np.bool_]) -> float:
@@ -122,13 +128,12 @@ def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths:
     """Extent of the chain of thin bare pieces that each object belongs to [m]; of one that is not thin, its own."""
     chains = lengths.copy()
     thin = [k for k, one in enumerate(objects) if _is_thin(pixels, one, float(widths[k]), float(lengths[k]))]
-    pieces = [objects[k].index for k in thin] + _scraps(pixels, objects)
-    if len(pieces) < 2 or not thin:
+    pieces = [objects[k].index for k in thin] + (_scraps(pixels, objects) if thin else [])
+    if len(pieces) < 2:
         return chains
     begun = np.array([_begun(pixels, piece) for piece in pieces])
     rows = np.concatenate(pieces)
     owner = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
-    step = np.array([lattice.res_m for lattice in pixels.lattices])[pixels.lattice[rows]]
     at = np.stack([pixels.col[rows], pixels.row[rows], 1e6 * pixels.lattice[rows]], axis=1).astype(np.float64)
     joined = owner[cKDTree(at).query_pairs(CHAIN_GAP_PX, output_type="ndarray")]
     joined = joined[np.abs(np.diff(begun[joined], axis=1)[:, 0]) <= CHAIN_DAYS]
@@ -136,7 +141,7 @@ def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths:
     _, chain = connected_components(graph, directed=False)
     order = np.argsort(chain[owner], kind="stable")
     for held in np.split(order, np.flatnonzero(np.diff(chain[owner][order])) + 1):
-        extent = float(np.hypot(*np.ptp(at[held, :2], axis=0)) * step[held[0]])
+        extent = extent_m(pixels, rows[held])
         for piece in np.unique(owner[held]).tolist():
             if piece < len(thin):
                 chains[thin[piece]] = max(float(lengths[thin[piece]]), extent)
@@ -145,8 +150,8 @@ def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths:
 
 def _begun(pixels: ChangePixels, index: Ints) -> float:
     """Median day of the first evidence; NaN, which is near no other day, where it came after BLIND_DAYS unseen."""
-    first, before = pixels.first_seen[index], pixels.clear_before[index]
-    unseen = float(np.median(np.where(before > 0, first - before, 0)))
+    first = pixels.first_seen[index]
+    unseen = float(np.median(_unseen(pixels, index)))
     return float(np.median(first)) if unseen <= BLIND_DAYS else float("nan")
 
 
@@ -156,7 +161,7 @@ def _is_thin(pixels: ChangePixels, one: ConfirmedObject, width: float, length: f
 
 
 def _scraps(pixels: ChangePixels, objects: Sequence[ConfirmedObject]) -> list[Ints]:
-    """Regions of confirmed bare pixels that are no object: too small, or the rim of one."""
+    """Regions of confirmed bare pixels that belong to none of the objects."""
     free = (pixels.alert == AlertStatus.CONFIRMED) & (pixels.bare >= 100 * BARE_CHAIN) & (pixels.bare != UNKNOWN)
     for one in objects:
         free[one.ground] = False

@@ -24,12 +24,14 @@ REACH_PX: Final = 6.0
 """How far from newly dug ground old open ground may lie to be the same working [pixels of 10 m]: crews move on by a pit
 or two, 3-30 m across (domain.md 1). A longer reach would run along rivers and roads.
 """
-OLD_BARE_PERCENT: Final = 20
+OLD_BARE_PERCENT: Final = 40
 """Old ground that joins a newer object holds this much bare ground: open water beside a mine is the river."""
 
 
 def with_history(pixels: ChangePixels, baseline: Period) -> ChangePixels:
     """The table with old ground dated: first seen on the baseline's first day, confirmed on its last.
+
+    It is proved by its last clear look, which saw no change.
 
     Pixels that changed since keep their own dates; what they were before stays in `was_*`. An alert that was dropped on
     old ground is forgotten: open ground is what it is.
@@ -42,6 +44,7 @@ def with_history(pixels: ChangePixels, baseline: Period) -> ChangePixels:
         first_seen=np.where(old, first, pixels.first_seen),
         confirmed_on=np.where(old, last, pixels.confirmed_on),
         last_seen=np.where(old, np.maximum(pixels.last_clear, last), pixels.last_seen),
+        proof=np.where(old[:, np.newaxis], pixels.last_clear[:, np.newaxis] * np.array([0, 0, 1]), pixels.proof),
         n_hits=np.where(old, pixels.n_clear, pixels.n_hits),
         n_after=np.where(old, pixels.n_clear, pixels.n_after),
         bare=np.where(old, pixels.was_bare, pixels.bare).astype(np.uint8),
@@ -58,23 +61,23 @@ def is_old(pixels: ChangePixels) -> NDArray[np.bool_]:
 
 
 def with_old_ground(pixels: ChangePixels, mesh: Mesh, mines: Sequence[ConfirmedObject]) -> list[ConfirmedObject]:
-    """The mines, each with the old open ground that touches it, up to REACH_PX away."""
-    found = list(mines)
-    ground = np.sort(np.concatenate([*(one.ground for one in mines), np.zeros(0, np.int64)]))
-    candidates = np.flatnonzero(is_old(pixels) & (pixels.was_bare >= OLD_BARE_PERCENT))
-    near = _near(pixels, candidates, ground)
-    if not len(near):
-        return found
+    """The mines, each with the old open ground that touches it, up to REACH_PX away; of two, the nearer has it."""
     owner = np.full(len(pixels), -1, np.int64)
     for number, one in enumerate(mines):
         owner[one.ground] = number
+    ground = np.flatnonzero(owner >= 0)
+    candidates = np.flatnonzero(is_old(pixels) & (owner < 0) & (pixels.was_bare >= OLD_BARE_PERCENT))
+    near = _near(pixels, candidates, ground)
+    if not len(near):
+        return list(mines)
+    taken: list[list[Ints]] = [[] for _ in mines]
     for region in mesh.regions(np.sort(np.concatenate([near, ground]))):
-        holders = [number for number in np.unique(owner[region]).tolist() if number >= 0]
-        old = region[owner[region] < 0]
-        if holders and len(old):
-            largest = max(holders, key=lambda number: (len(mines[number].index), -number))
-            found[largest] = replace(found[largest], old=old)
-    return found
+        old, held = region[owner[region] < 0], region[owner[region] >= 0]
+        if len(old) and len(held):
+            _, nearest = cKDTree(_at(pixels, held)).query(_at(pixels, old))
+            for number in np.unique(owner[held[nearest]]).tolist():
+                taken[number].append(old[owner[held[nearest]] == number])
+    return [replace(one, old=np.sort(np.concatenate([*old, one.old]))) for one, old in zip(mines, taken, strict=True)]
 
 
 def standing_objects(pixels: ChangePixels, mesh: Mesh, *, taken: Ints) -> list[ConfirmedObject]:
@@ -99,4 +102,4 @@ def _near(pixels: ChangePixels, candidates: Ints, ground: Ints) -> Ints:
 
 
 def _at(pixels: ChangePixels, index: Ints) -> NDArray[np.float64]:
-    return np.stack([pixels.col[index], pixels.row[index]], axis=1).astype(np.float64)
+    return np.stack([pixels.col[index], pixels.row[index], 1e6 * pixels.lattice[index]], axis=1).astype(np.float64)

@@ -175,9 +175,11 @@ def is_regional(pixels: ChangePixels) -> NDArray[np.bool_]:
         first = pixels.first_seen[held]
         low = np.searchsorted(first, first - REGION_DAYS, "left")
         high = np.searchsorted(first, first + REGION_DAYS, "right")
-        wide = held[high - low >= REGION_SHARE * REGION_PX**2]
-        if len(wide):
-            found[wide] = shown[wide] < min(float(np.median(shown[wide])) + STAND_OUT, ALL_SHOWN)
+        wide = high - low >= REGION_SHARE * REGION_PX**2
+        for window in np.unique(np.stack([low[wide], high[wide]], axis=1), axis=0).tolist():
+            here = held[(low == window[0]) & (high == window[1])]
+            others = float(np.median(shown[held[window[0] : window[1]]]))
+            found[here] = shown[here] < min(others + STAND_OUT, ALL_SHOWN)
     return found
 
 

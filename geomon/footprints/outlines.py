@@ -22,6 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from geomon.footprints.pixels import METRES_PER_DEGREE, ChangePixels, Floats, Ints
 from geomon.grid import to_wgs84
 
+WIDE_CELLS: Final = 4_000_000
 GRID_DEG: Final = 1e-7
 """Coordinates of all products: at most 7 decimals (RFC 7946, section 11.2), about one centimetre."""
 
@@ -69,7 +70,13 @@ def middles(lon: Floats, lat: Floats, number: Ints) -> Ints:
 
 
 def width_m(pixels: ChangePixels, index: Ints) -> float:
-    """Width of the band whose pixels have the region's mean distance to their edge: four times that mean."""
+    """Width of the band whose pixels have the region's mean distance to their edge: four times that mean.
+
+    Of what is spread over more than WIDE_CELLS (rivers), its area over its extent: the distances would fill the memory.
+    """
+    spread = np.ptp(pixels.col[index]) * np.ptp(pixels.row[index])
+    if spread > WIDE_CELLS:
+        return float(pixels.area_m2[index].sum() / extent_m(pixels, index))
     total = 0.0
     for number in np.unique(pixels.lattice[index]):
         here = index[pixels.lattice[index] == number]
@@ -77,6 +84,12 @@ def width_m(pixels: ChangePixels, index: Ints) -> float:
         depth_px = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1][mask.astype(bool)] - 0.5
         total += float(depth_px.sum()) * pixels.lattices[int(number)].res_m
     return 4.0 * total / len(index)
+
+
+def extent_m(pixels: ChangePixels, index: Ints) -> float:
+    """Diagonal of the box around the centres of some pixels, whatever their lattices."""
+    lon, lat = pixels.take(index).lonlat()
+    return float(np.hypot(np.ptp(lon) * np.cos(np.radians(lat.mean())), np.ptp(lat)) * METRES_PER_DEGREE)
 
 
 def thick(pixels: ChangePixels, index: Ints) -> Ints:

@@ -78,9 +78,11 @@ turbid water looks like little else here, so it says more.
 _PRIOR: Final = -1.0
 _PRIOR_SMALLEST: Final = -2.0
 _PRIOR_STANDING: Final = -1.75
+_FAINT: Final = (0.35, -2.0)
 _SMALL_HA: Final = (0.1, 0.3)
 """Log odds before an object is looked at: a third of the lasting changes in the tuning landscapes are mines, fewer the
-smaller they are (houses, ends of roads, corners of fields) and of what was open before (rivers, roads, villages).
+smaller they are (houses, ends of roads, corners of fields) and of what was open before (rivers, roads, villages). What
+shows less than 0.35 of bare ground and water (`footprints.objects.DUG_SHARE`) was hardly dug.
 """
 _TURBID: Final = (0.4, 2.5)
 _WET: Final = (0.6, 2.5)
@@ -133,6 +135,7 @@ def attribute(features: ObjectFeatures) -> Verdict:
     """
     terms = [
         *_water_terms(features),
+        *_cover_terms(features),
         *_growth_terms(features),
         *_fate_terms(features),
         *_shape_terms(features),
@@ -152,11 +155,9 @@ def attribute(features: ObjectFeatures) -> Verdict:
 
 
 def _prior(f: ObjectFeatures) -> float:
-    if f.standing:
-        return _PRIOR_STANDING
     least, enough = _SMALL_HA
     small = min(max((enough - f.area_ha) / (enough - least), 0.0), 1.0)
-    return _PRIOR + (_PRIOR_SMALLEST - _PRIOR) * small
+    return (_PRIOR_STANDING if f.standing else _PRIOR) + (_PRIOR_SMALLEST - _PRIOR) * small
 
 
 def _water_terms(f: ObjectFeatures) -> list[_Term]:
@@ -171,9 +172,14 @@ def _water_terms(f: ObjectFeatures) -> list[_Term]:
     return [(weight, f"bare ground with {round(100 * f.water)} % water, hardly any of it turbid")]
 
 
+def _cover_terms(f: ObjectFeatures) -> list[_Term]:
+    shown = f.bare + f.water
+    return [(_FAINT[1], f"only {round(100 * shown)} % bare ground or water")] if shown < _FAINT[0] else []
+
+
 def _growth_terms(f: ObjectFeatures) -> list[_Term]:
     if f.standing:
-        return [(0.0, "open on every clear look since the baseline began")]
+        return [(0.0, "open at the greenest time of the baseline, no change seen since")]
     if f.burst_share <= _MIDDLE:
         weight = _GRADUAL[1] * min((_MIDDLE - f.burst_share) / (_MIDDLE - _GRADUAL[0]), 1.0)
         return [(weight, f"accreted over {round(f.growth_days)} days")]
