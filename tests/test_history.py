@@ -88,9 +88,9 @@ def test_what_was_open_but_is_no_mine_is_nothing_to_report(pixels):
     assert [len(getattr(found, name)) for name in TABLES] == [0] * len(TABLES)
 
 
-@pytest.mark.parametrize(("width", "kept"), [(3, 0), (4, 1)])
-def test_old_ground_below_the_unit_is_no_object(width, kept):
-    """Nine old pixels are nothing, twelve are a working."""
+@pytest.mark.parametrize(("width", "kept"), [(3, 0), (4, 0), (12, 1)])
+def test_old_ground_alone_is_a_working_only_where_it_is_large(width, kept):
+    """Nine old pixels are nothing, twelve may be a bank of sand and are not called a mine, 36 are one."""
     found = run(old(0, 0, width, 3))
     assert len(found.footprints) == kept
     assert len(found.sub_mmu) == 0
@@ -150,7 +150,7 @@ def test_a_new_mine_without_old_ground_is_all_new():
 
 def test_old_ground_out_of_reach_is_another_object():
     """A crew moves on by a pit or two: old ground that does not touch, or begins further off, is not its own."""
-    apart = run([*old(0, 0, 4, 6), *block(5, 0, 3, 6, **NEW)])
+    apart = run([*old(-4, 0, 8, 6), *block(5, 0, 3, 6, **NEW)])
     assert sorted(apart.footprints["predates_history"]) == [False, True]
     reach = int(REACH_PX)
     long = run([*old(0, 0, 30, 4), *block(30, 0, 4, 4, **NEW)])
@@ -185,13 +185,13 @@ def test_a_look_alike_beside_an_old_working_does_not_hide_it(facts):
 
 
 def test_old_ground_belongs_to_one_object():
-    """Between two new pits it goes to the larger; together they hold every pixel once."""
-    pixels = [*block(0, 0, 4, 4, **NEW), *old(4, 0, 2, 4), *block(6, 0, 5, 4, **NEW)]
+    """Between two new pits each old pixel goes to the nearer; together they hold every pixel once."""
+    pixels = [*block(0, 0, 4, 4, **NEW), *old(4, 0, 4, 4), *block(8, 0, 5, 4, **NEW)]
     found = run(pixels)
-    assert sorted(found.footprints["predates_history"]) == [False, True]
-    assert found.footprints["area_ha"].sum() == pytest.approx(0.44, rel=0.05)
-    larger = found.footprints.sort_values("area_ha").iloc[-1]
-    assert larger["predates_history"]
+    assert found.footprints["predates_history"].tolist() == [True, True]
+    assert sorted(found.footprints["area_ha"]) == pytest.approx([0.24, 0.28], rel=0.05)
+    one_side = run([*block(0, 0, 4, 4, **NEW), *old(5, 0, 3, 4), *block(8, 0, 5, 4, **NEW)])
+    assert sorted(one_side.footprints["predates_history"]) == [False, True]
 
 
 def test_old_ground_lies_in_its_zones():

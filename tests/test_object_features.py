@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geomon.footprints import delineate, gather
-from geomon.footprints.features import BLIND_DAYS, CHAIN_DAYS, all_features
+from geomon.footprints.features import BLIND_DAYS, CHAIN_DAYS, NEVER, all_features
 from geomon.footprints.history import with_history
 from geomon.footprints.objects import confirmed_objects
 from geomon.footprints.pixels import Mesh
@@ -94,13 +94,13 @@ def test_what_begins_within_twelve_days_began_at_once():
 
 
 def test_the_gap_is_that_before_the_burst():
-    """The median days unseen before the pixels of the burst, whatever others did; never seen before is no gap."""
+    """The median days unseen before the pixels of the burst, whatever others did; never seen before is blind."""
     pixels = [
         *block(0, 0, 5, 3, before=date(2022, 5, 4)),
         *block(0, 3, 5, 1, first=date(2023, 2, 1), before=date(2023, 1, 30)),
     ]
     assert one(pixels).burst_gap_days == 120.0
-    assert one(block(0, 0, 5, 4)).burst_gap_days == 0.0
+    assert one(block(0, 0, 5, 4)).burst_gap_days == NEVER
 
 
 def test_a_blind_season_weakens_that_it_appeared_at_once():
@@ -139,7 +139,11 @@ def test_where_it_lies_is_handed_on():
 def pieces(firsts, *, width=1, gap=3, **facts):
     """Thin pieces of 120 m in a row with gaps, each begun on its own day."""
     later = {"confirmed": date(2023, 11, 1), "last": date(2023, 12, 1), **BARE, **facts}
-    return [px for k, first in enumerate(firsts) for px in block(k * (12 + gap), 0, 12, width, first=first, **later)]
+    return [
+        px
+        for k, first in enumerate(firsts)
+        for px in block(k * (12 + gap), 0, 12, width, **{"first": first, "before": first - timedelta(5), **later})
+    ]
 
 
 def test_thin_pieces_of_one_date_are_a_line():
@@ -173,7 +177,7 @@ def test_what_began_unseen_is_no_line(unseen, linked):
 def test_scraps_between_pieces_hold_a_line_together():
     """Bits of a road too small to be objects join its pieces; begun in another year they do not."""
     apart = pieces([DAY] * 5, gap=7)
-    scraps = [px for k in range(4) for px in block(19 * k + 14, 0, 3, 1, first=DAY, **BARE)]
+    scraps = [px for k in range(4) for px in block(19 * k + 14, 0, 3, 1, first=DAY, before=DAY - timedelta(5), **BARE)]
     later = [replace(px, first=DAY + timedelta(2 * CHAIN_DAYS), confirmed=date(2023, 11, 1)) for px in scraps]
     assert all(each.chain_m == each.length_m for each in features_of(apart))
     assert all(each.chain_m > 800 for each in features_of([*apart, *scraps]))

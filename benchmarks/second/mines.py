@@ -31,7 +31,7 @@ class Site:
         self.centre, self.life = centre, life
         self.materials = list(rng.choice(list(MATERIALS), 2, replace=False, p=odds))
         self.first = ALLUVIUM[self.materials[0]] * rng.uniform(0.75, 1.1)
-        self.second = ALLUVIUM[self.materials[1]] * rng.uniform(0.75, 1.1)
+        self.other = ALLUVIUM[self.materials[1]] * rng.uniform(0.75, 1.1)
         self.soil = land.soils[0] * 0.5 + land.soils[1] * 0.5
         self.tsm = rng.lognormal(math.log(350), 0.8)
         self.water_table = rng.uniform(-0.35, 0.1) if dike else rng.uniform(0.2, 0.75)

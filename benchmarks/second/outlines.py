@@ -121,3 +121,9 @@ def inwardness(cells: Ints, side: int) -> Floats:
     patch[rows - top + 1, columns - left + 1] = True
     distance = ndimage.distance_transform_edt(patch)[rows - top + 1, columns - left + 1]
     return (distance / distance.max()).astype(np.float32)
+
+
+def halved(layer: Floats) -> Floats:
+    """Mean of each two by two pixels."""
+    half = len(layer) // 2
+    return layer.reshape(half, 2, half, 2).mean((1, 3))

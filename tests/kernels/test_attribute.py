@@ -168,6 +168,7 @@ def test_reasons_stand_in_the_order_of_their_weights(features: ObjectFeatures) -
     """Every term of the sum is a reason, from the heaviest to the lightest, whichever way it pulls."""
     terms = [
         *rules._water_terms(features),
+        *rules._cover_terms(features),
         *rules._growth_terms(features),
         *rules._fate_terms(features),
         *rules._shape_terms(features),
@@ -195,7 +196,10 @@ def test_every_fact_that_counts_is_told_with_its_number() -> None:
     quiet = replace(MINE, persistence=0.6, channel_m=500.0, height_m=40.0, slope_deg=3.0)
     assert len(attribute(quiet).reasons) == 2
     assert "2300 m from a channel" in attribute(replace(MINE, channel_m=2300.0)).reasons
-    assert "open on every clear look since the baseline began" in attribute(replace(MINE, standing=True)).reasons
+    assert (
+        "open at the greenest time of the baseline, no change seen since"
+        in attribute(replace(MINE, standing=True)).reasons
+    )
 
 
 def test_types_follow_the_water() -> None:
