@@ -89,7 +89,7 @@ _SHARED = {
         Column("period_start", "date", "", "first day of the period", "début de période"),
         Column("period_end", "date", "", "last day of the period, cut at as-of", "fin de période"),
         _null("first_seen", "date", "", "where its run of evidence began", "premier indice"),
-        Column("predates_history", "bool", "", "already there in the first baseline image", "antérieur à l'historique"),
+        Column("predates_history", "bool", "", "some of it was open before, date unknown", "antérieur à l'historique"),
         _null("confirmed_on", "date", "", "look that brought it to the minimum mapping unit", "confirmé le"),
         _null("last_seen", "date", "", "last look with evidence", "dernier indice"),
         Column("status", "text", "", "alert status", "statut"),

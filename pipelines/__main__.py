@@ -141,6 +141,10 @@ def sites(
         for row in _rows(held, held.run_dir(str(record["run_id"])), "sites"):
             if row["site_id"] == site_id:
                 rows.append({"as_of": record["as_of"], **row})
+    if not rows:
+        raise typer.BadParameter(
+            f"expected a site of the register, got '{site_id}'; `geomon sites {config}` lists them", param_hint="history"
+        )
     _print(rows, ("as_of", *_SITES, "event", "run_id"), as_json=as_json, as_csv=as_csv)
 
 

@@ -23,7 +23,9 @@ def add_burnt_fields(land: Land) -> None:
     """Slash and burn: felled, burnt some weeks later, planted with the rains, fallow or cashew after."""
     terrain = land.terrain
     for _ in range(land.number(BURNT_FIELDS[land.recipe.kind])):
-        centre = land.spot(lambda row, column: terrain.from_water[row, column] > 15 and terrain.height[row, column] < 60)
+        centre = land.spot(
+            lambda row, column: terrain.from_water[row, column] > 15 and terrain.height[row, column] < 60
+        )
         if centre is None:
             continue
         felled = land.dry_day()

@@ -92,9 +92,7 @@ def make_terrain(recipe: Recipe, rng: Rng) -> Terrain:
         + 0.35 * np.abs(noise(rng, recipe.halves, 2, 40))
     ).astype(np.float32)
     down, right = np.gradient(ndimage.gaussian_filter(height, 3), HALF_M)
-    return Terrain(
-        streams, rim, from_water, height, np.arctan(np.hypot(down, right)), np.arctan2(right, -down)
-    )
+    return Terrain(streams, rim, from_water, height, np.arctan(np.hypot(down, right)), np.arctan2(right, -down))
 
 
 def _streams(recipe: Recipe, rng: Rng) -> list[tuple[Doubles, float]]:

@@ -19,6 +19,8 @@ from second.spectra import ALLUVIUM
 
 NEVER = 10**6
 CELL_M2 = 6.25
+Pit = tuple[Doubles, tuple[float, float], Ints]
+"""Place, sides, and the cells that are not yet dug."""
 MATERIALS = ("sand", "gravel", "laterite", "sapro")
 
 
@@ -38,7 +40,11 @@ class Site:
         self.table_swing = rng.uniform(0.2, 0.6)
         self.chlorophyll = rng.choice([0, 5, 40, 180])
         self.clearing_days = rng.uniform(40, 160)
-        self.leaves, self.regrowth_days, self.fallow_days = rng.uniform(0.8, 3.2), rng.uniform(120, 600), rng.uniform(20, 160)
+        self.leaves, self.regrowth_days, self.fallow_days = (
+            rng.uniform(0.8, 3.2),
+            rng.uniform(120, 600),
+            rng.uniform(20, 160),
+        )
         self.cdom = rng.uniform(0.5, 5)
         self.pit_centres: list[Doubles] = []
         self.pits = 0
@@ -231,26 +237,40 @@ def _dig(mines: Mines, campaign: Campaign) -> None:
     for attempt in range(1200):
         if done >= campaign.area:
             break
-        sides = _pit_sides(land, campaign)
-        place = _beside(land, campaign, known, max(sides)) if known else np.array(site.centre, float)
-        if (place < 12).any() or (place > land.recipe.side_m - 12).any():
+        pit = _next_pit(mines, campaign, known)
+        if pit is None:
             continue
-        turned = campaign.axis + rng.normal(0, 0.1 if campaign.trench else 0.5)
-        ring = rectangle(rng, place, sides, turned, 0.12)
-        cells = mines.diggable(land.inside(ring if campaign.trench else soften(ring)))
+        place, sides, cells = pit
         if not len(cells):
             if attempt > 300 and not done:
                 break
             if rng.random() < 0.3:
                 known.append((*place, sides[0]))
             continue
-        if done:
-            pits = max(3.0, campaign.area / (sides[0] * sides[1] * 1.4))
-            time += rng.exponential(campaign.days / pits) * (1 / max(0.3, 1.1 - 0.8 * land.weather.stage(time)))
+        time += _wait(land, campaign, sides, time) if done else 0
         if int(time) > min(campaign.last_day or NEVER, END - 3):
             break
-        done += _open_pit(mines, campaign, (place, sides, cells), int(time))
+        done += _open_pit(mines, campaign, pit, int(time))
         known.append((*place, sides[0]))
+
+
+def _next_pit(mines: Mines, campaign: Campaign, known: list[tuple[float, ...]]) -> Pit | None:
+    """Draw the next pit; None beyond the border."""
+    land, rng = mines.land, mines.land.rng
+    sides = _pit_sides(land, campaign)
+    first = np.array(mines.sites[-1].centre, float)
+    place = _beside(land, campaign, known, max(sides)) if known else first
+    if (place < 12).any() or (place > land.recipe.side_m - 12).any():
+        return None
+    turned = campaign.axis + rng.normal(0, 0.1 if campaign.trench else 0.5)
+    ring = rectangle(rng, place, sides, turned, 0.12)
+    return place, sides, mines.diggable(land.inside(ring if campaign.trench else soften(ring)))
+
+
+def _wait(land: Land, campaign: Campaign, sides: tuple[float, float], day: float) -> float:
+    """Draw the days until the next pit; high water makes it longer."""
+    pits = max(3.0, campaign.area / (sides[0] * sides[1] * 1.4))
+    return land.rng.exponential(campaign.days / pits) * (1 / max(0.3, 1.1 - 0.8 * land.weather.stage(day)))
 
 
 def _pit_sides(land: Land, campaign: Campaign) -> tuple[float, float]:
@@ -280,7 +300,7 @@ def _beside(land: Land, campaign: Campaign, known: list[tuple[float, ...]], long
     return place
 
 
-def _open_pit(mines: Mines, campaign: Campaign, pit: tuple[Doubles, tuple[float, float], Ints], day: int) -> float:
+def _open_pit(mines: Mines, campaign: Campaign, pit: Pit, day: int) -> float:
     """Dig a pit, throw its spoil to one side, at times add a wash pond; the area [m2]."""
     land, rng, number = mines.land, mines.land.rng, len(mines.sites) - 1
     place, sides, cells = pit

@@ -31,7 +31,9 @@ def noise(rng: Rng, side: int, slope: float, outer: float | None = None) -> Floa
     return ((field - field.mean()) / field.std()).astype(np.float32)
 
 
-def walk(rng: Rng, start: tuple[float, float, float], length: float, wobble: float, wave: float | None = None) -> Doubles:
+def walk(
+    rng: Rng, start: tuple[float, float, float], length: float, wobble: float, wave: float | None = None
+) -> Doubles:
     """Walk in steps of 10 m from (x, y, direction), (steps + 1, 2); meanders if it has a wave length."""
     x, y, direction = start
     points, step = [(x, y)], 10.0

@@ -14,10 +14,10 @@ from scipy.sparse import csr_array
 from scipy.special import ndtr
 
 from second.classes import classify
-from second.outlines import halved
+from second.confusers import add_confusers
 from second.land import Land
 from second.mines import add_mines
-from second.confusers import add_confusers
+from second.outlines import halved
 from second.recipe import HALF_M, Bools, Floats, Ints, Recipe, Rng
 from second.sky import Sky, cloud_fields, draw_sky, sun_at
 from second.spectra import CENTRES_NM, of_bands

@@ -75,9 +75,7 @@ def water(tsm: ArrayLike, chlorophyll: ArrayLike, cdom: ArrayLike, sky: float = 
     -------
     float32, (n, 6)
     """
-    solids, plants, humus = (
-        np.atleast_1d(np.asarray(one, np.float32))[:, None] for one in (tsm, chlorophyll, cdom)
-    )
+    solids, plants, humus = (np.atleast_1d(np.asarray(one, np.float32))[:, None] for one in (tsm, chlorophyll, cdom))
     beyond = (CENTRES_NM - 443).astype(np.float32)
     absorbed = (
         _PURE_ABSORPTION

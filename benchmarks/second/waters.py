@@ -26,6 +26,7 @@ def add_river(land: Land) -> None:
     cells = cells_along(line, widths, land.recipe.cells)
     least, most = rng.uniform(8, 30), rng.uniform(60, 320)
     humus = rng.uniform(0.8, 4)
+    covered = 1.0 if width > 9 else 0.55
 
     def river_water(day):
         tsm = least + most * weather.stage(day) ** 1.5 * (1 + 0.5 * weather.moisture(day))
@@ -34,7 +35,7 @@ def add_river(land: Land) -> None:
     def river(day):
         full = np.clip((weather.stage(day) - 0.06) / 0.25, 0, 1) if dike else 1.0
         bed = canopy(HYDROMORPHIC * 0.5 + SAND * 0.5, weather.moisture(day) * 0.8)
-        return river_water(day) * full + (1 - full) * bed, 1.0 if width > 9 else 0.55
+        return river_water(day) * full + (1 - full) * bed, covered
 
     def stream(day):
         return river_water(day), 0.25 + 0.15 * weather.stage(day)
@@ -42,8 +43,8 @@ def add_river(land: Land) -> None:
     land.river_water, land.river_cells = river_water, cells
     land.add("_river", None, cells, river, roughness=0.03)
     land.hold(cells)
-    for line, width in land.terrain.streams[1:]:
-        land.add("_stream", None, cells_along(line, width, land.recipe.cells), stream, roughness=0.03)
+    for other, narrow in land.terrain.streams[1:]:
+        land.add("_stream", None, cells_along(other, narrow, land.recipe.cells), stream, roughness=0.03)
 
 
 def add_sandbanks(land: Land) -> None:

@@ -61,6 +61,9 @@ def test_the_life_of_a_site(geomon: Geomon, done: Job) -> None:
     rows = json.loads(geomon("sites", done.config, "history", site["site_id"], "--json").stdout)
     assert [(row["site_id"], row["event"]) for row in rows] == [(site["site_id"], "new")]
     assert json.loads(geomon("sites", "history", site["site_id"], done.config, "--json").stdout) == rows
+    unknown = geomon("sites", done.config, "history", "s-nope")
+    assert unknown.returncode == 2
+    assert "s-nope" in unknown.stderr
     assert geomon("sites", done.config, "histroy", "x").returncode == 2
 
 
