@@ -143,7 +143,7 @@ def sites(
                 rows.append({"as_of": record["as_of"], **row})
     if not rows:
         raise typer.BadParameter(
-            f"expected a site of the register, got '{site_id}'; `geomon sites {config}` lists them", param_hint="history"
+            f"expected a site of the register, got '{site_id}'; `geomon sites` lists them", param_hint="history"
         )
     _print(rows, ("as_of", *_SITES, "event", "run_id"), as_json=as_json, as_csv=as_csv)
 
