@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import IntEnum, StrEnum
+from typing import Final
 
 EPOCH = date(1970, 1, 1)
 
@@ -47,6 +48,10 @@ class Activity(StrEnum):
     REVEGETATING = "revegetating"
     NOT_OBSERVED = "not_observed"
     REJECTED = "rejected"
+
+
+DIGGING: Final = frozenset({Activity.NEW, Activity.ACTIVE, Activity.EXPANDING, Activity.PERSISTENT})
+"""Activities that mean fresh digging in the period."""
 
 
 class SiteType(StrEnum):

@@ -20,7 +20,7 @@ import shapely
 
 from geomon.errors import RegisterConflict
 from geomon.grid import areas_m2
-from geomon.model import Activity, AlertStatus, Event
+from geomon.model import DIGGING, Activity, AlertStatus, Event
 from geomon.tables import check_table, make
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ GREW: Final = 0.10
 """A site that is this share larger than in the run before grew (as `expanding`, so the two words agree)."""
 
 _RESTING: Final = frozenset({Activity.PREVIOUSLY_ACTIVE, Activity.REVEGETATING})
-_DIGGING: Final = frozenset({Activity.NEW, Activity.ACTIVE, Activity.EXPANDING, Activity.PERSISTENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +179,7 @@ def _event(old: Row, row: Row, run_id: str) -> str | None:
         return old["event"] if isinstance(old["event"], str) else None
     if old["status"] == AlertStatus.DROPPED.label:
         return Event.NEW.value
-    if row["activity"] in _RESTING and old["activity"] in _DIGGING:
+    if row["activity"] in _RESTING and old["activity"] in DIGGING:
         return Event.WENT_QUIET.value
     return Event.GREW.value if row["area_ha"] > (1.0 + GREW) * old["area_ha"] else None
 

@@ -34,11 +34,12 @@ TABLES: Mapping[str, str] = {
 _NOT_NEEDED = frozenset({"score", "n_clear_baseline"})
 
 
-def delineate_run(observed: Observed, tasks: Sequence[TileTask], *, run_id: str) -> Mapping[str, int]:
+def delineate_run(
+    observed: Observed, tasks: Sequence[TileTask], *, run_id: str, around: Surroundings | None
+) -> Mapping[str, int]:
     """Delineate all objects and write their tables; rows by table."""
     store = Store(observed.store)
     pixels: ChangePixels = gather(_layers(store, tasks))
-    around = surroundings_of(observed)
     context = Context(
         aoi_name=observed.aoi.name,
         aoi=observed.aoi.geometry,

@@ -98,7 +98,7 @@ def _work(request: Request, observed: Observed, watch: Watch) -> Report:
     began, started, only = monotonic(), job.stamp(), request.only
     store, tasks = Store(request.store), detect.plan_tasks(observed)
     found = None
-    delineate.surroundings_of(observed)  # a wrong file of context is told now, not after hours of detection
+    around = delineate.surroundings_of(observed)  # a wrong file of context is told now, not after hours of detection
     if only in (None, "detect"):
         with job.stage("detect", tiles=len(tasks)) as facts:
             found = detect.detect(observed, tasks, progress=watch.tiles)
@@ -115,7 +115,7 @@ def _work(request: Request, observed: Observed, watch: Watch) -> Report:
     store.forget_stages(but=run_id)
     if only == "delineate" or (only is None and store.stage_record(run_id, delineate.STAGE) is None):
         with job.stage("delineate") as facts:
-            facts |= delineate.delineate_run(observed, tasks, run_id=run_id)
+            facts |= delineate.delineate_run(observed, tasks, run_id=run_id, around=around)
     if only == "register" or (only is None and not register.is_done(store, observed, run_id=run_id)):
         with job.stage("register") as facts:
             facts |= register.register_run(observed, run_id=run_id)

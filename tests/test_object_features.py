@@ -22,10 +22,11 @@ BARE, POND = {"bare": 90, "water": 0, "turbid": 0}, {"bare": 0, "water": 90, "tu
 def features_of(pixels, place=None):
     """Features of every confirmed object, in the order of the table."""
     table = with_history(gather(tiled(pixels)), BASELINE)
-    objects = confirmed_objects(table, Mesh(table))
+    mesh = Mesh(table)
+    objects = confirmed_objects(table, mesh)
     unknown = np.full(len(objects), np.nan)
     place = Setting(unknown, unknown, unknown) if place is None else place
-    return all_features(table, objects, place=place)
+    return all_features(table, mesh, objects, place=place)
 
 
 def one(pixels):

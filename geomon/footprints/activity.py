@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from geomon.footprints.objects import dug_share
 from geomon.footprints.pixels import ChangePixels, Floats, Ints
-from geomon.model import Activity, Period, to_day
+from geomon.model import DIGGING, Activity, Period, to_day
 from geomon.periods import months_of
 
 FRESH_M2: Final = 120.0
@@ -53,8 +53,6 @@ QUIET_MONTHS: Final = 2
 look is too few."""
 
 _LEAST: Final = 1e-3  # of a pixel: ground of which no share shows still weighs something
-
-_WORKING: Final = frozenset({Activity.NEW, Activity.ACTIVE, Activity.EXPANDING, Activity.PERSISTENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +139,7 @@ def _working(dated: float, before: float, rows: Sequence[ObjectPeriod]) -> Activ
     if dated > GROWTH * before:
         return Activity.EXPANDING
     observed = [row.activity for row in rows if row.activity != Activity.NOT_OBSERVED]
-    return Activity.PERSISTENT if observed and observed[-1] in _WORKING else Activity.ACTIVE
+    return Activity.PERSISTENT if observed and observed[-1] in DIGGING else Activity.ACTIVE
 
 
 def _ground(pixels: ChangePixels, index: Ints, monitor: Period) -> _Ground:

@@ -39,11 +39,13 @@ for long, all begin at once.
 """
 
 
-def all_features(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, place: Setting) -> list[ObjectFeatures]:
+def all_features(
+    pixels: ChangePixels, mesh: Mesh, objects: Sequence[ConfirmedObject], *, place: Setting
+) -> list[ObjectFeatures]:
     """Features of each object, in order; `place` holds one entry per object, NaN where unknown."""
     widths = np.array([width_m(pixels, one.index) for one in objects])
     lengths = np.array([length_m(pixels, one.index) for one in objects])
-    chains = _chains(pixels, objects, widths=widths, lengths=lengths)
+    chains = _chains(pixels, mesh, objects, widths=widths, lengths=lengths)
     return [
         _features(
             pixels,
@@ -114,28 +116,26 @@ def _unseen(pixels: ChangePixels, index: Ints) -> Ints:
 
 def _mixed_share(pixels: ChangePixels, index: Ints, bare: NDArray[np.bool_], wet: NDArray[np.bool_]) -> float:
     """Share of the pixels within MIXED_REACH_PX of which there is both bare ground and water (on one lattice)."""
-    both = 0
-    for number in np.unique(pixels.lattice[index]):
-        here = pixels.lattice[index] == number
-        at = np.stack([pixels.col[index[here]], pixels.row[index[here]]], axis=1).astype(np.float64)
-        if bare[here].any() and wet[here].any():
-            away = [cKDTree(at[kind[here]]).query(at)[0] for kind in (bare, wet)]
-            both += int((np.maximum(*away) <= MIXED_REACH_PX).sum())
-    return both / len(index)
+    if not (bare.any() and wet.any()):
+        return 0.0
+    at = pixels.places(index)
+    away = [cKDTree(at[kind]).query(at)[0] for kind in (bare, wet)]
+    return int((np.maximum(*away) <= MIXED_REACH_PX).sum()) / len(index)
 
 
-def _chains(pixels: ChangePixels, objects: Sequence[ConfirmedObject], *, widths: Floats, lengths: Floats) -> Floats:
+def _chains(
+    pixels: ChangePixels, mesh: Mesh, objects: Sequence[ConfirmedObject], *, widths: Floats, lengths: Floats
+) -> Floats:
     """Extent of the chain of thin bare pieces that each object belongs to [m]; of one that is not thin, its own."""
     chains = lengths.copy()
     thin = [k for k, one in enumerate(objects) if _is_thin(pixels, one, float(widths[k]), float(lengths[k]))]
-    pieces = [objects[k].index for k in thin] + (_scraps(pixels, objects) if thin else [])
+    pieces = [objects[k].index for k in thin] + (_scraps(pixels, mesh, objects) if thin else [])
     if len(pieces) < 2:
         return chains
     begun = np.array([_begun(pixels, piece) for piece in pieces])
     rows = np.concatenate(pieces)
     owner = np.repeat(np.arange(len(pieces)), [len(piece) for piece in pieces])
-    at = np.stack([pixels.col[rows], pixels.row[rows], 1e6 * pixels.lattice[rows]], axis=1).astype(np.float64)
-    joined = owner[cKDTree(at).query_pairs(CHAIN_GAP_PX, output_type="ndarray")]
+    joined = owner[cKDTree(pixels.places(rows)).query_pairs(CHAIN_GAP_PX, output_type="ndarray")]
     joined = joined[np.abs(np.diff(begun[joined], axis=1)[:, 0]) <= CHAIN_DAYS]
     graph = coo_array((np.ones(len(joined), np.int8), (joined[:, 0], joined[:, 1])), shape=(len(pieces),) * 2)
     _, chain = connected_components(graph, directed=False)
@@ -160,12 +160,12 @@ def _is_thin(pixels: ChangePixels, one: ConfirmedObject, width: float, length: f
     return not one.standing and bare and (width < CHAIN_WIDTH_M or length > SLENDER * width)
 
 
-def _scraps(pixels: ChangePixels, objects: Sequence[ConfirmedObject]) -> list[Ints]:
+def _scraps(pixels: ChangePixels, mesh: Mesh, objects: Sequence[ConfirmedObject]) -> list[Ints]:
     """Regions of confirmed bare pixels that belong to none of the objects."""
     free = (pixels.alert == AlertStatus.CONFIRMED) & (pixels.bare >= 100 * BARE_CHAIN) & (pixels.bare != UNKNOWN)
     for one in objects:
         free[one.ground] = False
-    return Mesh(pixels).regions(np.flatnonzero(free))
+    return mesh.regions(np.flatnonzero(free))
 
 
 def _mean(values: Floats) -> float:

@@ -74,7 +74,7 @@ def with_old_ground(pixels: ChangePixels, mesh: Mesh, mines: Sequence[ConfirmedO
     for region in mesh.regions(np.sort(np.concatenate([near, ground]))):
         old, held = region[owner[region] < 0], region[owner[region] >= 0]
         if len(old) and len(held):
-            _, nearest = cKDTree(_at(pixels, held)).query(_at(pixels, old))
+            _, nearest = cKDTree(pixels.places(held)).query(pixels.places(old))
             for number in np.unique(owner[held[nearest]]).tolist():
                 taken[number].append(old[owner[held[nearest]] == number])
     return [replace(one, old=np.sort(np.concatenate([*old, one.old]))) for one, old in zip(mines, taken, strict=True)]
@@ -91,15 +91,6 @@ def _near(pixels: ChangePixels, candidates: Ints, ground: Ints) -> Ints:
     """Those of the candidates that lie within REACH_PX of the ground, on one lattice."""
     if not len(candidates) or not len(ground):
         return candidates[:0]
-    held = np.zeros(len(candidates), bool)
-    for number in np.unique(pixels.lattice[ground]):
-        mine = ground[pixels.lattice[ground] == number]
-        here = np.flatnonzero(pixels.lattice[candidates] == number)
-        if len(here):
-            away, _ = cKDTree(_at(pixels, mine)).query(_at(pixels, candidates[here]), distance_upper_bound=REACH_PX)
-            held[here] = np.isfinite(away)
-    return candidates[held]
-
-
-def _at(pixels: ChangePixels, index: Ints) -> NDArray[np.float64]:
-    return np.stack([pixels.col[index], pixels.row[index], 1e6 * pixels.lattice[index]], axis=1).astype(np.float64)
+    away, _ = cKDTree(pixels.places(ground)).query(pixels.places(candidates), distance_upper_bound=REACH_PX)
+    found: Ints = candidates[np.isfinite(away)]
+    return found

@@ -34,7 +34,7 @@ def judge(
 ) -> tuple[list[ConfirmedObject], list[Verdict]]:
     """Objects and their verdicts, in one order: confirmed ones as `confirmed_objects` has them, then standing mines."""
     objects = confirmed_objects(pixels, mesh)
-    verdicts = _verdicts(pixels, objects, surroundings)
+    verdicts = _verdicts(pixels, mesh, objects, surroundings)
     for k in [k for k, verdict in enumerate(verdicts) if verdict.confuser is Confuser.ROAD and objects[k].lasting]:
         beside = _mines_on(pixels, mesh, objects[k], surroundings)
         objects += [one for one, _ in beside]
@@ -46,7 +46,7 @@ def judge(
     for k, whole in zip(mines, with_old_ground(pixels, mesh, [objects[k] for k in mines]), strict=True):
         objects[k] = whole
     standing = standing_objects(pixels, mesh, taken=ground_of(objects))
-    told = zip(standing, _verdicts(pixels, standing, surroundings), strict=True)
+    told = zip(standing, _verdicts(pixels, mesh, standing, surroundings), strict=True)
     older = [(one, verdict) for one, verdict in told if verdict.mining]
     return [*objects, *(one for one, _ in older)], [*verdicts, *(verdict for _, verdict in older)]
 
@@ -56,7 +56,7 @@ def _mines_on(
 ) -> list[tuple[ConfirmedObject, Verdict]]:
     """Mines among the thick parts of a line: roads lead to workings, and both are dug at the same time."""
     parts = [confirmed_object(pixels, mesh, part) for part in reaching(pixels, mesh, thick(pixels, line.index))]
-    told = zip(parts, _verdicts(pixels, parts, surroundings), strict=True)
+    told = zip(parts, _verdicts(pixels, mesh, parts, surroundings), strict=True)
     return [(part, verdict) for part, verdict in told if verdict.probability >= PLAIN]
 
 
@@ -76,10 +76,10 @@ def ground_of(objects: Sequence[ConfirmedObject]) -> Ints:
 
 
 def _verdicts(
-    pixels: ChangePixels, objects: Sequence[ConfirmedObject], surroundings: Surroundings | None
+    pixels: ChangePixels, mesh: Mesh, objects: Sequence[ConfirmedObject], surroundings: Surroundings | None
 ) -> list[Verdict]:
     place = _place(pixels, [one.index for one in objects], surroundings)
-    return [attribute(one) for one in all_features(pixels, objects, place=place)]
+    return [attribute(one) for one in all_features(pixels, mesh, objects, place=place)]
 
 
 def _place(pixels: ChangePixels, regions: Sequence[Ints], surroundings: Surroundings | None) -> Setting:

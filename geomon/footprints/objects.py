@@ -1,7 +1,7 @@
 """Objects among the changed pixels: confirmed ones with their dates and identity, and the alerts around them.
 
 In: the pixel table. Out: regions of at least the minimum mapping unit, the day on which each confirmed one reached it,
-a token that follows from its founding pixel alone, and the numbers attribution asks for. No table is made here and no
+a token that follows from its founding pixel alone, and how much of each pixel was dug. No table is made here and no
 period is known.
 """
 
@@ -244,22 +244,18 @@ def _first_reach(pixels: ChangePixels, mesh: Mesh, index: Ints) -> tuple[int, In
     low, high = 0, len(days) - 1
     while low < high:
         middle = (low + high) // 2
-        if _parts(pixels, mesh, index[pixels.confirmed_on[index] <= days[middle]]):
+        if reaching(pixels, mesh, index[pixels.confirmed_on[index] <= days[middle]]):
             high = middle
         else:
             low = middle + 1
-    parts = _parts(pixels, mesh, index[pixels.confirmed_on[index] <= days[low]])
+    parts = reaching(pixels, mesh, index[pixels.confirmed_on[index] <= days[low]])
     return int(days[low]), min(parts, key=lambda part: _founding_key(pixels, part))
-
-
-def _parts(pixels: ChangePixels, mesh: Mesh, index: Ints) -> list[Ints]:
-    if not reaches(pixels, index):
-        return []
-    return reaching(pixels, mesh, index)
 
 
 def reaching(pixels: ChangePixels, mesh: Mesh, index: Ints) -> list[Ints]:
     """The connected parts that reach the minimum mapping unit."""
+    if not reaches(pixels, index):
+        return []
     return [part for part in mesh.regions(index) if reaches(pixels, part)]
 
 
@@ -291,8 +287,3 @@ def _best(pixels: ChangePixels, index: Ints) -> AlertStatus:
 def known_share(percent: NDArray[np.uint8]) -> Floats:
     """Percent as a share, NaN where unknown."""
     return np.where(percent == UNKNOWN, np.nan, percent / 100.0)
-
-
-def all_of(objects: Sequence[ConfirmedObject]) -> Ints:
-    """Rows of the objects' own pixels, object by object."""
-    return np.concatenate([*(o.index for o in objects), np.zeros(0, np.int64)])

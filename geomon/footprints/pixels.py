@@ -88,6 +88,11 @@ class ChangePixels:
         arrays = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "lattices"}
         return ChangePixels(lattices=self.lattices, **arrays)
 
+    def places(self, index: Ints) -> Floats:
+        """Column, row and lattice of some pixels as points (n, 3) [pixels], those of two lattices far apart."""
+        apart = 1e6 * self.lattice[index]
+        return np.stack([self.col[index], self.row[index], apart], axis=1).astype(np.float64)
+
     def lonlat(self) -> tuple[Floats, Floats]:
         """Longitude and latitude of every pixel centre."""
         lon, lat = np.zeros(len(self)), np.zeros(len(self))

@@ -51,12 +51,13 @@ Romanian series (precision 0.685 against 0.697 before); 0.62 cost nothing there 
 """
 GROUND_RED: Final = 0.12
 """Smallest red reflectance of such ground: straw's, below turbid water's and bare soil's (0.15-0.26). Down to 0.06,
-ground at the margins of floods passed too: 101 more false pixels on a challenge landscape (18), for 3 mined of 829.
+ground at the margins of floods passed too: 101 more false pixels for 3 mined on a landscape of the second
+simulator (seed 4).
 """
 
 _SCL_CONTESTED = (8, 9)
 """Cirrus (10) is thin by definition: what is below it looks like ground. The buffer is left as believed: doubting its
-soil-red pixels gave 207 more false pixels on a challenge landscape, at the margins of floods, and no mine.
+soil-red pixels gave 207 more false pixels on that landscape, at the margins of floods, and no mine.
 """
 
 _SCL_NODATA = (0,)
